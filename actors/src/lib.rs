@@ -1,0 +1,1 @@
+//! The actors of actogram: api, datacenter, connection, auth key, updates, delivery, store.

@@ -1,0 +1,1 @@
+//! A strict MTProto datacenter for one machine: accounts, chats, updates, and faults on demand.

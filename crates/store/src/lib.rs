@@ -1,0 +1,1 @@
+//! What outlives a process, keyed by account: auth keys, peers, update states.

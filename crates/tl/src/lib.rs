@@ -1,0 +1,1 @@
+//! Telegram's TL schema: types, binary codec, JSON codec and the table of methods.

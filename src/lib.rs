@@ -1,0 +1,1 @@
+//! Telegram as an actor system.

@@ -1,0 +1,116 @@
+//! Calls as builders: nothing is sent until one is awaited or detached.
+
+mod messages;
+mod raw;
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use actogram_actors::CallPolicy;
+use tokio::task::AbortHandle;
+
+pub use messages::{DeleteMessages, EditMessage, SendMessage};
+pub use raw::{CallByName, Invoke};
+
+use crate::{Api, Error, Result};
+
+/// The future of a call. Dropping it leaves the call running, unless the call was made `cancel_on_drop`.
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// What can be set for every call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallOptions {
+    timeout: Option<Duration>,
+    retries: Option<u32>,
+    flood_wait_limit: Option<Duration>,
+    cancel_on_drop: bool,
+}
+
+impl CallOptions {
+    pub(crate) fn policy(&self, defaults: &CallPolicy) -> CallPolicy {
+        let mut policy = defaults.clone();
+        if let Some(retries) = self.retries {
+            policy.retries = retries;
+        }
+        if let Some(limit) = self.flood_wait_limit {
+            policy.flood_wait_limit = limit;
+        }
+        policy.cancel_on_drop = self.cancel_on_drop;
+        policy
+    }
+}
+
+/// Starts `flow` on the account's runtime, so that it goes on when its waiter is dropped.
+pub(crate) fn start<T: Send + 'static>(
+    api: &Api,
+    method: &'static str,
+    options: &CallOptions,
+    flow: impl Future<Output = Result<T>> + Send + 'static,
+) -> Pending<T> {
+    let runtime = api.runtime().clone();
+    let (timeout, cancel_on_drop) = (options.timeout, options.cancel_on_drop);
+    Box::pin(async move {
+        let task = runtime.spawn(flow);
+        let _guard = cancel_on_drop.then(|| AbortOnDrop(task.abort_handle()));
+        let answer = async {
+            task.await.unwrap_or_else(|error| Err(Error::Engine(format!("{method} was given up: {error}"))))
+        };
+        match timeout {
+            None => answer.await,
+            Some(limit) => tokio::time::timeout(limit, answer)
+                .await
+                .unwrap_or_else(|_| Err(Error::Timeout { method: method.to_owned(), limit })),
+        }
+    })
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The methods every call builder has. The type needs a field `options: CallOptions` and `IntoFuture`.
+macro_rules! call_options {
+    ($($call:ty),+) => {$(
+        impl $call {
+            /// Stops waiting after this time, with [`Error::Timeout`](crate::Error::Timeout). The call itself goes
+            /// on, unless [`cancel_on_drop`](Self::cancel_on_drop) is set too.
+            pub fn timeout(mut self, limit: std::time::Duration) -> Self {
+                self.options.timeout = Some(limit);
+                self
+            }
+
+            /// How often errors of the datacenter's own (class 500) are tried again.
+            pub fn retries(mut self, retries: u32) -> Self {
+                self.options.retries = Some(retries);
+                self
+            }
+
+            /// The longest flood wait that is slept through; a longer one is returned as an error.
+            pub fn flood_wait_limit(mut self, limit: std::time::Duration) -> Self {
+                self.options.flood_wait_limit = Some(limit);
+                self
+            }
+
+            /// Cancels the call when its future is dropped. It may have been carried out by then.
+            pub fn cancel_on_drop(mut self) -> Self {
+                self.options.cancel_on_drop = true;
+                self
+            }
+
+            /// Starts the call without waiting for it. An error is logged.
+            pub fn detach(self) {
+                let runtime = self.api.runtime().clone();
+                let pending = std::future::IntoFuture::into_future(self);
+                runtime.spawn(async move {
+                    if let Err(error) = pending.await {
+                        tracing::warn!(%error, "a detached call failed");
+                    }
+                });
+            }
+        }
+    )+};
+}
+pub(crate) use call_options;

@@ -1,0 +1,170 @@
+//! One account: connected, logged in, with its handlers and loops.
+
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+
+use actix::{Addr, Recipient};
+use actogram_actors::{Account, AccountEvent, CallPolicy};
+use actogram_tl::types;
+
+use crate::{
+    Api, Cx, Error, EventHandler, Msg, NewUpdate, Result, Secret, Settings, Update,
+    dispatcher::{DispatcherActor, Register, Registration, Subscribe},
+    login::{LoginError, LoginPrompts},
+};
+
+/// How long a shutdown waits for calls and handlers to end by themselves.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// One account, attached to an [`Engine`](crate::Engine).
+///
+/// ```no_run
+/// use actogram::prelude::*;
+///
+/// #[tokio::main]
+/// async fn main() -> Result<()> {
+///     let client = Client::from_env()?.connect().await?;
+///     client.on_message(async |_cx: Cx, msg: Msg| msg.reply(msg.text()).await.map(drop));
+///     client.run().await
+/// }
+/// ```
+pub struct Client {
+    pub(crate) api: Api,
+    pub(crate) dispatcher: Addr<DispatcherActor>,
+    pub(crate) embedded: Option<crate::builder::Embedded>,
+}
+
+impl Client {
+    /// Starts describing a client whose state lives in the file `session`.
+    pub fn builder(session: impl Into<PathBuf>) -> crate::ClientBuilder {
+        crate::ClientBuilder::new().session(session)
+    }
+
+    /// Reads the settings from `actogram.toml`, if it is there, and the environment (`ACTOGRAM_…`).
+    ///
+    /// # Errors
+    /// [`Error::Settings`], naming the setting that is malformed or unknown.
+    pub fn from_env() -> Result<crate::ClientBuilder> {
+        let file = std::path::Path::new("actogram.toml");
+        Ok(crate::ClientBuilder::new().settings(Settings::load(file.exists().then_some(file))?))
+    }
+
+    /// The account's calls.
+    pub fn api(&self) -> Api {
+        self.api.clone()
+    }
+
+    /// Whether somebody is logged in.
+    pub fn is_logged_in(&self) -> bool {
+        self.api.me_id().is_some()
+    }
+
+    /// Logs a user in, asking `prompts` for what is needed. Does nothing if somebody is logged in.
+    ///
+    /// # Errors
+    /// The datacenter's refusal, or [`LoginError`].
+    pub async fn log_in(&self, prompts: &mut impl LoginPrompts) -> Result<types::User> {
+        if self.is_logged_in() {
+            return self.api.get_me().await;
+        }
+        self.api.log_in_user(prompts).await
+    }
+
+    pub(crate) async fn log_in_bot(&self, token: &Secret) -> Result<()> {
+        if !self.is_logged_in() {
+            self.api.log_in_bot(token).await?;
+        }
+        Ok(())
+    }
+
+    /// Handles every update with a closure.
+    pub fn on_update(&self, handler: impl AsyncFn(Cx, Update) -> Result<()> + Send + 'static) {
+        self.dispatcher.do_send(Register(Registration::on_update(handler)));
+    }
+
+    /// Handles every new message of somebody else with a closure.
+    pub fn on_message(&self, handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static) {
+        self.dispatcher.do_send(Register(Registration::on_message(handler)));
+    }
+
+    /// Handles updates with a value that has a method for each kind.
+    pub fn event_handler(&self, handler: impl EventHandler + Send) {
+        self.dispatcher.do_send(Register(Registration::events(handler)));
+    }
+
+    /// Tells an actor of every update.
+    pub fn subscribe(&self, recipient: Recipient<NewUpdate>) {
+        self.dispatcher.do_send(Subscribe(recipient));
+    }
+
+    /// What happens to the account itself: connections, flood waits, logouts.
+    pub fn events(&self) -> tokio::sync::broadcast::Receiver<AccountEvent> {
+        self.account().events()
+    }
+
+    fn account(&self) -> &Account {
+        self.api.account()
+    }
+
+    /// Runs until SIGINT or SIGTERM, then shuts down in order. A second signal ends at once.
+    ///
+    /// # Errors
+    /// [`LoginError::NotLoggedIn`] at once; later what ended the account: a logout by the other side, or the
+    /// supervisor giving up.
+    pub async fn run(self) -> Result<()> {
+        self.run_until(std::future::pending::<Result<()>>()).await
+    }
+
+    /// Runs until `work` is done, with its result, or as [`run`](Self::run) until a signal.
+    ///
+    /// # Errors
+    /// Those of `work`, and those of [`run`](Self::run).
+    pub async fn run_until(self, work: impl Future<Output = Result<()>>) -> Result<()> {
+        if !self.is_logged_in() {
+            return Err(LoginError::NotLoggedIn.into());
+        }
+        self.account().start_updates().await.map_err(|error| Error::from_call("updates.getDifference", error))?;
+        let outcome = tokio::select! {
+            done = work => done,
+            ended = self.ended() => ended,
+            signal = stop_signal() => {
+                signal?;
+                tracing::info!("stopping; a second signal ends at once");
+                Ok(())
+            }
+        };
+        tokio::select! {
+            () = self.shutdown(SHUTDOWN_DEADLINE) => {}
+            _ = stop_signal() => tracing::warn!("stopped by a second signal before everything was done"),
+        }
+        outcome
+    }
+
+    async fn ended(&self) -> Result<()> {
+        let reason = self.account().ended().await;
+        Err(Error::Engine(format!("the account ended: {reason}")))
+    }
+
+    /// Refuses new calls, lets handlers and calls end until `deadline`, stores positions and closes connections.
+    pub async fn shutdown(self, deadline: Duration) {
+        self.account().shutdown(deadline).await;
+        if let Some(embedded) = self.embedded {
+            embedded.shutdown().await;
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn stop_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|error| Error::io("listening for SIGTERM", error))?;
+    tokio::select! {
+        received = tokio::signal::ctrl_c() => received.map_err(|error| Error::io("listening for SIGINT", error)),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() -> Result<()> {
+    tokio::signal::ctrl_c().await.map_err(|error| Error::io("listening for Ctrl-C", error))
+}

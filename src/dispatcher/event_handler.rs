@@ -1,0 +1,66 @@
+//! A bot as one value: a method for each kind of update.
+
+use crate::{Cx, Error, Msg, Result, Update};
+
+/// Handles the updates of an account; give it to [`Client::event_handler`](crate::Client::event_handler).
+///
+/// All methods have a default, so that a handler writes only those it needs. They take `&self` and run on one
+/// thread, interleaved where they await: state goes into `Cell` and `RefCell`. Updates of one chat come one after
+/// another, those of different chats side by side.
+///
+/// An error or a panic costs the update it happened in and goes to [`on_error`](Self::on_error).
+///
+/// ```
+/// use actogram::prelude::*;
+///
+/// struct Echo;
+///
+/// impl EventHandler for Echo {
+///     async fn on_message(&self, _cx: Cx, msg: Msg) -> Result<()> {
+///         msg.reply(msg.text()).await?;
+///         Ok(())
+///     }
+/// }
+/// ```
+#[allow(async_fn_in_trait, reason = "handlers stay on their thread, so their futures need not be Send")]
+pub trait EventHandler: 'static {
+    /// Once, before the first update.
+    async fn on_start(&self, cx: Cx) -> Result<()> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Every update. As given, it hands on to the method of the update's kind; who overrides it takes over.
+    async fn on_any(&self, cx: Cx, update: Update) -> Result<()> {
+        match update.message() {
+            Some(message) if message.outgoing() => Ok(()),
+            Some(message) if message.is_edit() => self.on_edited(cx, message).await,
+            Some(message) => self.on_message(cx, message).await,
+            None => self.on_other(cx, update).await,
+        }
+    }
+
+    /// A new message of somebody else.
+    async fn on_message(&self, cx: Cx, message: Msg) -> Result<()> {
+        let _ = (cx, message);
+        Ok(())
+    }
+
+    /// A message of somebody else that was edited.
+    async fn on_edited(&self, cx: Cx, message: Msg) -> Result<()> {
+        let _ = (cx, message);
+        Ok(())
+    }
+
+    /// An update of any other kind.
+    async fn on_other(&self, cx: Cx, update: Update) -> Result<()> {
+        let _ = (cx, update);
+        Ok(())
+    }
+
+    /// A handler method failed or panicked. As given, it logs; `update` is `None` for [`on_start`](Self::on_start).
+    async fn on_error(&self, cx: Cx, update: Option<&Update>, error: &Error) {
+        let _ = cx;
+        tracing::error!(%error, dedupe_id = ?update.map(Update::dedupe_id), "a handler failed");
+    }
+}

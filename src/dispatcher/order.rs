@@ -1,0 +1,199 @@
+//! In which order handlers see updates.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    rc::Rc,
+};
+
+use futures_util::FutureExt;
+use tokio::{
+    sync::{RwLock, Semaphore},
+    task::spawn_local,
+};
+
+use crate::PeerId;
+
+type Job = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What may run side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Order {
+    /// One update after another, over all chats.
+    Sequential,
+    /// One update after another within a chat; chats side by side. Updates of no chat count as one chat.
+    #[default]
+    PerChat,
+    /// Up to this many at once, in no order. At least one.
+    Unordered(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    All,
+    Chat(Option<PeerId>),
+    Own(u64),
+}
+
+/// Jobs waiting for their turn. Each lane that has any has one task that runs them.
+pub(crate) struct Queues {
+    order: Order,
+    lanes: RefCell<BTreeMap<Lane, VecDeque<Job>>>,
+    next: RefCell<u64>,
+    at_once: Semaphore,
+    /// Jobs share it, a barrier has it alone. It is fair: what comes after a barrier waits for it.
+    gate: RwLock<()>,
+}
+
+impl Queues {
+    pub(crate) fn new(order: Order) -> Rc<Self> {
+        let at_once = match order {
+            Order::Sequential => 1,
+            Order::PerChat => Semaphore::MAX_PERMITS,
+            Order::Unordered(most) => most.clamp(1, Semaphore::MAX_PERMITS),
+        };
+        Rc::new(Self {
+            order,
+            lanes: RefCell::default(),
+            next: RefCell::new(0),
+            at_once: Semaphore::new(at_once),
+            gate: RwLock::new(()),
+        })
+    }
+
+    /// Runs `job` when its lane is free.
+    pub(crate) fn push(self: &Rc<Self>, chat: Option<PeerId>, job: impl Future<Output = ()> + 'static) {
+        let lane = match self.order {
+            Order::Sequential => Lane::All,
+            Order::PerChat => Lane::Chat(chat),
+            Order::Unordered(_) => {
+                let mut next = self.next.borrow_mut();
+                *next += 1;
+                Lane::Own(*next)
+            }
+        };
+        let mut lanes = self.lanes.borrow_mut();
+        match lanes.get_mut(&lane) {
+            Some(waiting) => waiting.push_back(Box::pin(job)),
+            None => {
+                lanes.insert(lane, VecDeque::from([Box::pin(job) as Job]));
+                spawn_local(Self::run(self.clone(), lane));
+            }
+        }
+    }
+
+    /// Runs `job` alone: after what runs now, before what is pushed from now on.
+    pub(crate) fn barrier(self: &Rc<Self>, job: impl Future<Output = ()> + 'static) {
+        let queues = self.clone();
+        spawn_local(async move {
+            let _alone = queues.gate.write().await;
+            job.await;
+        });
+    }
+
+    async fn run(self: Rc<Self>, lane: Lane) {
+        while let Some(job) = self.next_of(lane) {
+            // The semaphore is never closed, so this cannot fail.
+            let _permit = self.at_once.acquire().await.ok();
+            let _shared = self.gate.read().await;
+            if AssertUnwindSafe(job).catch_unwind().await.is_err() {
+                tracing::error!("handling an update panicked outside its handlers");
+            }
+        }
+    }
+
+    fn next_of(&self, lane: Lane) -> Option<Job> {
+        let mut lanes = self.lanes.borrow_mut();
+        let job = lanes.get_mut(&lane)?.pop_front();
+        if job.is_none() {
+            lanes.remove(&lane);
+        }
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::{task::LocalSet, time::sleep};
+
+    /// Runs jobs of 1 s each and tells when each ended, in virtual seconds.
+    async fn ends(order: Order, chats: &[i64]) -> Vec<(usize, u64)> {
+        let queues = Queues::new(order);
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let started = tokio::time::Instant::now();
+        for (number, chat) in chats.iter().enumerate() {
+            let log = log.clone();
+            queues.push(Some(PeerId::User(*chat)), async move {
+                sleep(Duration::from_secs(1)).await;
+                log.borrow_mut().push((number, started.elapsed().as_secs()));
+            });
+        }
+        sleep(Duration::from_secs(60)).await;
+        assert!(queues.lanes.borrow().is_empty(), "lanes that are done are forgotten");
+        log.take()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn chats_run_side_by_side_and_each_in_order() {
+        let ends = LocalSet::new().run_until(ends(Order::PerChat, &[1, 1, 2, 1, 2])).await;
+        let of = |numbers: &[usize]| ends.iter().filter(|(n, _)| numbers.contains(n)).copied().collect::<Vec<_>>();
+        assert_eq!(of(&[0, 1, 3]), [(0, 1), (1, 2), (3, 3)]);
+        assert_eq!(of(&[2, 4]), [(2, 1), (4, 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sequential_runs_one_at_a_time() {
+        let ends = LocalSet::new().run_until(ends(Order::Sequential, &[1, 2, 1])).await;
+        assert_eq!(ends, [(0, 1), (1, 2), (2, 3)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unordered_is_bounded() {
+        let ends = LocalSet::new().run_until(ends(Order::Unordered(2), &[1, 1, 1, 1])).await;
+        assert_eq!(ends.iter().map(|(_, second)| *second).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_barrier_separates_before_from_after() {
+        LocalSet::new()
+            .run_until(async {
+                let queues = Queues::new(Order::PerChat);
+                let log = Rc::new(RefCell::new(Vec::new()));
+                let job = |name: &'static str| {
+                    let log = log.clone();
+                    async move {
+                        sleep(Duration::from_secs(1)).await;
+                        log.borrow_mut().push(name);
+                    }
+                };
+                queues.push(None, job("before"));
+                sleep(Duration::ZERO).await;
+                queues.barrier(job("barrier"));
+                queues.push(Some(PeerId::User(1)), job("after"));
+                sleep(Duration::from_secs(10)).await;
+                assert_eq!(log.take(), ["before", "barrier", "after"]);
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_costs_one_job() {
+        LocalSet::new()
+            .run_until(async {
+                let queues = Queues::new(Order::PerChat);
+                let reached = Rc::new(RefCell::new(false));
+                queues.push(None, async { panic!("boom") });
+                let flag = reached.clone();
+                queues.push(None, async move { *flag.borrow_mut() = true });
+                sleep(Duration::from_secs(1)).await;
+                assert!(reached.take());
+            })
+            .await;
+    }
+}

@@ -1,1 +1,9 @@
 //! Supervised actors and loops on actix: restarts on the same address, control before data, combinators.
+//!
+//! This crate knows actix and nothing else of the project: any actix program can use it alone. It needs a tokio runtime with
+//! a `LocalSet` or an actix arbiter, no actix `System`, and takes time from `tokio::time` only, so that all of it runs under
+//! paused time.
+
+pub mod supervision;
+
+pub use supervision::*;

@@ -1,0 +1,451 @@
+//! The context of supervised actors, and the envelope their messages travel in.
+
+use std::{
+    any::{Any, TypeId},
+    cell::RefCell,
+    collections::BTreeMap,
+    error::Error,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    sync::{Arc, PoisonError},
+    task::{Context as TaskContext, Poll},
+};
+
+use actix::{
+    Actor, ActorContext, ActorFuture, ActorState, Addr, AsyncContext, Handler, Message,
+    SpawnHandle,
+    dev::{
+        Envelope, EnvelopeProxy, MessageResponse, OneshotSender, ToEnvelope,
+        channel::AddressReceiver,
+    },
+};
+use futures_util::Stream;
+use tokio::{task::JoinHandle, time::Instant};
+
+use super::{
+    items::{BoxedItem, Items},
+    link::{ChildHandle, Link},
+    policy::{ExitReason, panic_message},
+};
+
+/// The class of a control message. In each turn, control messages are handled before data, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Control {
+    /// Asks the actor to end. If it arrives while the actor is between two lives, the supervisor itself honours it: the
+    /// actor ends as [`ExitReason::Stopped`], and the sender's reply is `MailboxError::Closed`.
+    Stop,
+    /// Changes whether the actor works (pause, resume, start, status).
+    State,
+    /// Anything else that must not wait behind data.
+    Signal,
+}
+
+/// A message that is handled before data. Register it with [`Supervise::control`](super::Supervise::control).
+pub trait ControlMessage: Message + 'static {
+    /// Its class.
+    const CLASS: Control;
+}
+
+/// What a context was asked to do with its actor.
+pub(super) enum Asked {
+    Stop,
+    Terminate,
+    Fail(ExitReason),
+}
+
+/// The context of a supervised actor: use it as `type Context = SupervisedContext<Self>`.
+///
+/// It does what [`actix::Context`] does (messages, `spawn`, `wait`, timers, streams) with these differences:
+/// - the actor survives: same `Addr` and queued messages across restarts, a fresh value from the factory each time;
+/// - control messages are handled before data, at most 64 data messages in one turn, then the arbiter's other tasks run;
+/// - a [`SpawnHandle`] is valid for the life it was made in only; a later use cancels nothing;
+/// - the mailbox is unbounded, so that the order of one sender's messages holds. Bound what is in flight by permits outside;
+/// - a message whose sender no longer waits for the reply is handled all the same;
+/// - while a future given to [`wait`](AsyncContext::wait) runs, all messages are held, control messages too; orders of the
+///   supervisor are not.
+pub struct SupervisedContext<A>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+{
+    pub(super) mailbox: AddressReceiver<A>,
+    pub(super) items: Items<A>,
+    pub(super) waits: Vec<BoxedItem<A>>,
+    pub(super) asked: Option<Asked>,
+    pub(super) state: ActorState,
+    pub(super) link: Arc<Link>,
+    pub(super) hold: bool,
+    /// `Some` while envelopes are being sorted: a proxy answers its message's type here instead of handling it.
+    pub(super) sorting: Option<Option<TypeId>>,
+    pub(super) mark: Instant,
+    last_handle: SpawnHandle,
+}
+
+impl<A> SupervisedContext<A>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+{
+    pub(super) fn new(mailbox: AddressReceiver<A>, link: Arc<Link>) -> Self {
+        Self {
+            mailbox,
+            items: Items::new(),
+            waits: Vec::new(),
+            asked: None,
+            state: ActorState::Started,
+            link,
+            hold: false,
+            sorting: None,
+            mark: Instant::now(),
+            last_handle: SpawnHandle::default(),
+        }
+    }
+
+    /// Ends this life with an error. The supervisor decides what follows, see [`RestartPolicy`](super::RestartPolicy).
+    /// `stopping` is not called, `stopped` is.
+    pub fn fail(&mut self, error: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.end(Asked::Fail(ExitReason::error(error)));
+    }
+
+    pub(super) fn fail_with(&mut self, reason: ExitReason) {
+        self.end(Asked::Fail(reason));
+    }
+
+    fn end(&mut self, asked: Asked) {
+        if matches!(self.asked, None | Some(Asked::Stop)) {
+            self.asked = Some(asked);
+            self.state = ActorState::Stopping;
+        }
+    }
+
+    /// Which life this is, counted from 1.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.link.generation()
+    }
+
+    /// The actor's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.link.name
+    }
+
+    /// A handle on this actor.
+    #[must_use]
+    pub fn handle(&self) -> ChildHandle {
+        ChildHandle {
+            link: Arc::clone(&self.link),
+        }
+    }
+
+    /// While `hold` is true, data messages stay queued; control messages are handled. A restart ends it.
+    pub fn hold_data(&mut self, hold: bool) {
+        self.hold = hold;
+    }
+
+    /// Whether data messages are being held.
+    #[must_use]
+    pub fn holds_data(&self) -> bool {
+        self.hold
+    }
+
+    /// Sets what the actor adds to its node of the [`Snapshot`](super::Snapshot). It is asked from other threads.
+    pub fn report_details(
+        &mut self,
+        details: impl Fn() -> BTreeMap<&'static str, String> + Send + Sync + 'static,
+    ) {
+        *self
+            .link
+            .details
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Box::new(details));
+    }
+
+    /// Runs an async body, such as a loop around a socket, as a task of its own on this arbiter.
+    ///
+    /// It does not borrow the actor, so it makes progress whatever the actor waits for, and its panic does not touch the
+    /// actor's state: `done` is called with how it ended. The task is aborted when this life of the actor ends, or with
+    /// [`cancel_future`](AsyncContext::cancel_future).
+    ///
+    /// ```
+    /// # use actix::prelude::*; use actogram_runtime::{SupervisedContext, BodyError, supervise};
+    /// struct Reader;
+    /// impl Actor for Reader {
+    ///     type Context = SupervisedContext<Self>;
+    ///     fn started(&mut self, ctx: &mut Self::Context) {
+    ///         ctx.spawn_body(async { std::io::Result::Ok(0usize) }, |_reader, ended, ctx| match ended {
+    ///             Ok(Ok(_)) => ctx.stop(),
+    ///             Ok(Err(error)) => ctx.fail(error),
+    ///             Err(died) => ctx.fail(died),
+    ///         });
+    ///     }
+    /// }
+    /// # tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), async {
+    /// let reader = supervise(|_| Reader).name("reader").spawn();
+    /// assert!(matches!(reader.join().await, actogram_runtime::ExitReason::Normal));
+    /// # });
+    /// ```
+    pub fn spawn_body<F>(
+        &mut self,
+        body: F,
+        done: impl FnOnce(&mut A, Result<F::Output, BodyError>, &mut Self) + 'static,
+    ) -> SpawnHandle
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.spawn(Body::<F::Output, _> {
+            task: tokio::task::spawn_local(body),
+            done: Some(done),
+        })
+    }
+}
+
+/// How a body spawned by [`SupervisedContext::spawn_body`] failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// It panicked with this message.
+    #[error("the body panicked: {0}")]
+    Panicked(Arc<str>),
+    /// The arbiter is shutting down.
+    #[error("the body was cancelled because its arbiter is ending")]
+    Cancelled,
+}
+
+struct Body<T, D> {
+    task: JoinHandle<T>,
+    done: Option<D>,
+}
+
+impl<T, D> Unpin for Body<T, D> {}
+
+impl<T, D> Drop for Body<T, D> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<A, T, D> ActorFuture<A> for Body<T, D>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+    D: FnOnce(&mut A, Result<T, BodyError>, &mut SupervisedContext<A>),
+{
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        act: &mut A,
+        ctx: &mut SupervisedContext<A>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let this = self.get_mut();
+        let Poll::Ready(ended) = Pin::new(&mut this.task).poll(task) else {
+            return Poll::Pending;
+        };
+        let ended = ended.map_err(|error| match error.try_into_panic() {
+            Ok(payload) => BodyError::Panicked(panic_message(payload)),
+            Err(_) => BodyError::Cancelled,
+        });
+        if let Some(done) = this.done.take() {
+            done(act, ended, ctx);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<A> ActorContext for SupervisedContext<A>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+{
+    fn stop(&mut self) {
+        if self.asked.is_none() {
+            self.asked = Some(Asked::Stop);
+            self.state = ActorState::Stopping;
+        }
+    }
+
+    fn terminate(&mut self) {
+        self.end(Asked::Terminate);
+        self.state = ActorState::Stopped;
+    }
+
+    fn state(&self) -> ActorState {
+        self.state
+    }
+}
+
+impl<A> AsyncContext<A> for SupervisedContext<A>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+{
+    fn address(&self) -> Addr<A> {
+        Addr::new(self.mailbox.sender())
+    }
+
+    fn spawn<F>(&mut self, fut: F) -> SpawnHandle
+    where
+        F: ActorFuture<A, Output = ()> + 'static,
+    {
+        self.last_handle = self.last_handle.next();
+        self.items.add(self.last_handle.into_usize(), Box::pin(fut));
+        self.last_handle
+    }
+
+    fn wait<F>(&mut self, fut: F)
+    where
+        F: ActorFuture<A, Output = ()> + 'static,
+    {
+        self.waits.push(Box::pin(fut));
+    }
+
+    fn waiting(&self) -> bool {
+        !self.waits.is_empty() || self.asked.is_some()
+    }
+
+    fn cancel_future(&mut self, handle: SpawnHandle) -> bool {
+        let (found, future) = self.items.cancel(handle.into_usize());
+        drop(future);
+        found
+    }
+}
+
+/// A message on its way, with the time it was sent.
+struct Parcel<A, M>
+where
+    A: Actor<Context = SupervisedContext<A>> + Handler<M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    sent: Instant,
+    message: Option<M>,
+    reply: Option<OneshotSender<M::Result>>,
+    actor: PhantomData<fn() -> A>,
+}
+
+impl<A, M> EnvelopeProxy<A> for Parcel<A, M>
+where
+    A: Actor<Context = SupervisedContext<A>> + Handler<M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    fn handle(&mut self, act: &mut A, ctx: &mut SupervisedContext<A>) {
+        if let Some(answer) = &mut ctx.sorting {
+            *answer = Some(TypeId::of::<M>());
+            return;
+        }
+        let Some(message) = self.message.take() else {
+            return;
+        };
+        let name = std::any::type_name::<M>();
+        let span = tracing::trace_span!("message", actor = %ctx.link.name, message = name);
+        let entered = span.enter();
+        let wait = ctx.mark.saturating_duration_since(self.sent);
+        let response = <A as Handler<M>>::handle(act, message, ctx);
+        response.handle(ctx, self.reply.take());
+        drop(entered);
+        let now = Instant::now();
+        let busy = now.saturating_duration_since(ctx.mark);
+        ctx.link.stats.message(name, wait, busy);
+        ctx.mark = now;
+    }
+}
+
+impl<A, M> ToEnvelope<A, M> for SupervisedContext<A>
+where
+    A: Actor<Context = SupervisedContext<A>> + Handler<M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    fn pack(message: M, reply: Option<OneshotSender<M::Result>>) -> Envelope<A> {
+        Envelope::with_proxy(Box::new(Parcel::<A, M> {
+            sent: Instant::now(),
+            message: Some(message),
+            reply,
+            actor: PhantomData,
+        }))
+    }
+}
+
+thread_local! {
+    /// See [`type_without_actor`].
+    static CATCH: RefCell<Catch> = const { RefCell::new(Catch::Off) };
+}
+
+enum Catch {
+    Off,
+    Waiting,
+    Caught(TypeId, Box<dyn Any>),
+}
+
+impl<A, M> Drop for Parcel<A, M>
+where
+    A: Actor<Context = SupervisedContext<A>> + Handler<M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    fn drop(&mut self) {
+        if self.message.is_none() {
+            return;
+        }
+        // `try_with`: the thread may be ending, then the message is simply dropped.
+        let _ = CATCH.try_with(|catch| {
+            let Ok(mut catch) = catch.try_borrow_mut() else {
+                return;
+            };
+            if matches!(*catch, Catch::Waiting) {
+                let saved = Envelope::<A>::with_proxy(Box::new(Parcel::<A, M> {
+                    sent: self.sent,
+                    message: self.message.take(),
+                    reply: self.reply.take(),
+                    actor: PhantomData,
+                }));
+                *catch = Catch::Caught(TypeId::of::<M>(), Box::new(saved));
+            }
+        });
+    }
+}
+
+/// The type of the message in an envelope while there is no actor value to ask with.
+///
+/// actix shows the inside of an envelope to nobody but `EnvelopeProxy::handle`, which wants an actor, and to `Drop`. Between
+/// two lives there is no actor, so the envelope is dropped while this thread is set to catch what a dropped [`Parcel`] held.
+pub(super) fn type_without_actor<A>(envelope: Envelope<A>) -> Option<(TypeId, Envelope<A>)>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+{
+    CATCH.with(|catch| *catch.borrow_mut() = Catch::Waiting);
+    drop(envelope);
+    match CATCH.with(|catch| catch.replace(Catch::Off)) {
+        Catch::Caught(id, saved) => saved
+            .downcast::<Envelope<A>>()
+            .ok()
+            .map(|saved| (id, *saved)),
+        Catch::Off | Catch::Waiting => None,
+    }
+}
+
+/// The type of the message in an envelope.
+pub(super) fn type_with_actor<A>(
+    envelope: &mut Envelope<A>,
+    act: &mut A,
+    ctx: &mut SupervisedContext<A>,
+) -> Option<TypeId>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+{
+    ctx.sorting = Some(None);
+    envelope.handle(act, ctx);
+    ctx.sorting.take().flatten()
+}
+
+impl<A> SupervisedContext<A>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+{
+    pub(super) fn poll_mailbox(&mut self, task: &mut TaskContext<'_>) -> Option<Envelope<A>> {
+        match Pin::new(&mut self.mailbox).poll_next(task) {
+            Poll::Ready(envelope) => envelope,
+            Poll::Pending => None,
+        }
+    }
+}

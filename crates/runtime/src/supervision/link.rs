@@ -1,0 +1,556 @@
+//! What a supervised actor (or group) and those who watch it share: its state, the orders given to it, its events.
+
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use futures_util::task::AtomicWaker;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
+
+use super::{
+    policy::{ExitReason, RestartPolicy},
+    snapshot::{Snapshot, SnapshotNode, Stats},
+};
+
+/// Where a supervised actor or group is in its life.
+///
+/// ```text
+///            +-----------------------------+
+///            v                             |
+/// Starting --> Running --failure--> BackingOff
+///    ^  |         |                        ^
+///    |  |         +--failure--> Halted ----+   (Halted: the supervisor above decides)
+///    |  |         |               |
+///    |  v         v               v
+///    +--+      Finished <---------+            (final)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChildState {
+    /// Its value is being made and started.
+    Starting,
+    /// It handles messages.
+    Running,
+    /// It failed and waits until this instant before the next life. Messages are kept.
+    BackingOff {
+        /// End of the delay.
+        until: Instant,
+    },
+    /// It has no value and waits for its supervisor. Messages are kept.
+    Halted,
+    /// It has ended for good. Messages are refused.
+    Finished,
+}
+
+impl ChildState {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::BackingOff { .. } => "backing_off",
+            Self::Halted => "halted",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// Something that happened to a supervised actor or group.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LifecycleEvent {
+    /// Names from the root down to the one it happened to, joined by `/`.
+    pub path: String,
+    /// Its name.
+    pub name: String,
+    /// The life it happened in, counted from 1.
+    pub generation: u64,
+    /// When, on the tokio clock.
+    pub at: Instant,
+    /// What.
+    pub what: Lifecycle,
+}
+
+/// The kinds of [`LifecycleEvent`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Lifecycle {
+    /// `started` has returned; messages are handled from now on.
+    Started,
+    /// One life ended.
+    Exited(ExitReason),
+    /// It will be started again after this delay.
+    Restarting {
+        /// The delay, jitter included.
+        delay: Duration,
+    },
+    /// It failed too often; the supervisor above (or, at the top, whoever joins it) has to deal with it.
+    Escalated(ExitReason),
+    /// It ended for good.
+    Finished(ExitReason),
+}
+
+/// How many events a subscriber may lag behind before further ones are lost to it (and counted).
+const EVENT_BUFFER: usize = 1024;
+
+struct Subscriber {
+    tx: mpsc::Sender<LifecycleEvent>,
+    missed: Arc<AtomicU64>,
+}
+
+#[derive(Default)]
+pub(crate) struct EventBus {
+    subscribers: Mutex<Vec<Subscriber>>,
+}
+
+impl EventBus {
+    fn publish(&self, make: impl FnOnce() -> LifecycleEvent) {
+        let mut subscribers = self
+            .subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if subscribers.is_empty() {
+            return;
+        }
+        let event = make();
+        subscribers.retain(|s| match s.tx.try_send(event.clone()) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                s.missed.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        });
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        let (tx, rx) = mpsc::channel(EVENT_BUFFER);
+        let missed = Arc::new(AtomicU64::new(0));
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Subscriber {
+                tx,
+                missed: Arc::clone(&missed),
+            });
+        Events { rx, missed }
+    }
+}
+
+/// A subscription to [`LifecycleEvent`]s, from the moment it was made.
+///
+/// A subscriber may lag 1,024 events behind; what comes beyond that is lost to it and counted in [`Events::missed`].
+pub struct Events {
+    rx: mpsc::Receiver<LifecycleEvent>,
+    missed: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// The next event; `None` once nothing can happen any more.
+    pub async fn next(&mut self) -> Option<LifecycleEvent> {
+        self.rx.recv().await
+    }
+
+    /// The next event if there is one already.
+    pub fn try_next(&mut self) -> Option<LifecycleEvent> {
+        self.rx.try_recv().ok()
+    }
+
+    /// Events lost to this subscriber because it lagged.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
+    }
+}
+
+/// What a supervisor wants of a member. Orders replace each other, except that a weaker one never replaces a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Order {
+    /// Leave `Halted`: at once, or after the member's own back-off.
+    Run {
+        at_once: bool,
+    },
+    /// End the present life and begin the next at once.
+    Restart,
+    /// End the present life and wait.
+    Halt,
+    /// As `Halt`, without asking the actor.
+    HaltNow,
+    Stop,
+    Kill,
+}
+
+struct Cell {
+    order: Option<Order>,
+    state: ChildState,
+    generation: u64,
+    restarts: u64,
+    last_exit: Option<ExitReason>,
+}
+
+/// What a member's failure is reported to.
+pub(crate) enum Report {
+    /// It is halted and waits for an order.
+    Failed { id: u64, reason: ExitReason },
+    /// It has ended for good.
+    Finished { id: u64 },
+}
+
+/// Figures an actor adds to its node of the snapshot.
+pub(crate) type Details = Box<dyn Fn() -> BTreeMap<&'static str, String> + Send + Sync>;
+
+pub(crate) struct Link {
+    pub(crate) id: u64,
+    pub(crate) name: Box<str>,
+    pub(crate) kind: Box<str>,
+    pub(crate) policy: RestartPolicy,
+    pub(crate) shutdown: Duration,
+    pub(crate) stats: Stats,
+    pub(crate) events: Arc<EventBus>,
+    pub(crate) parent: Option<Weak<Link>>,
+    pub(crate) reports: Option<mpsc::UnboundedSender<Report>>,
+    pub(crate) children: Mutex<Vec<Arc<Link>>>,
+    pub(crate) details: Mutex<Option<Details>>,
+    cell: Mutex<Cell>,
+    changed: Notify,
+    task: AtomicWaker,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) struct NewLink {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) policy: RestartPolicy,
+    pub(crate) shutdown: Duration,
+    pub(crate) parent: Option<Arc<Link>>,
+    pub(crate) reports: Option<mpsc::UnboundedSender<Report>>,
+}
+
+impl Link {
+    pub(crate) fn new(new: NewLink) -> Arc<Self> {
+        let events = new
+            .parent
+            .as_ref()
+            .map_or_else(Arc::default, |parent| Arc::clone(&parent.events));
+        Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            name: new.name.into_boxed_str(),
+            kind: new.kind.into_boxed_str(),
+            policy: new.policy,
+            shutdown: new.shutdown,
+            stats: Stats::default(),
+            events,
+            parent: new.parent.as_ref().map(Arc::downgrade),
+            reports: new.reports,
+            children: Mutex::default(),
+            details: Mutex::default(),
+            cell: Mutex::new(Cell {
+                order: None,
+                state: ChildState::Starting,
+                generation: 0,
+                restarts: 0,
+                last_exit: None,
+            }),
+            changed: Notify::new(),
+            task: AtomicWaker::new(),
+        })
+    }
+
+    fn cell(&self) -> MutexGuard<'_, Cell> {
+        self.cell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn children(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn path(&self) -> String {
+        let mut names = vec![self.name.to_string()];
+        let mut above = self.parent.as_ref().and_then(Weak::upgrade);
+        while let Some(link) = above {
+            names.push(link.name.to_string());
+            above = link.parent.as_ref().and_then(Weak::upgrade);
+        }
+        names.reverse();
+        names.join("/")
+    }
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.task.register(waker);
+    }
+
+    /// Gives an order. Stop outranks whatever is not a stop, kill outranks all.
+    pub(crate) fn order(&self, order: Order) {
+        {
+            let mut cell = self.cell();
+            if cell.state == ChildState::Finished {
+                return;
+            }
+            match cell.order {
+                Some(held @ (Order::Stop | Order::Kill)) if held > order => return,
+                _ => cell.order = Some(order),
+            }
+        }
+        self.task.wake();
+    }
+
+    pub(crate) fn take_order(&self) -> Option<Order> {
+        self.cell().order.take()
+    }
+
+    /// For members that are tasks: waits for the next order.
+    pub(crate) async fn next_order(&self) -> Order {
+        poll_fn(|cx| {
+            self.task.register(cx.waker());
+            match self.take_order() {
+                Some(order) => Poll::Ready(order),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    pub(crate) fn state(&self) -> ChildState {
+        self.cell().state
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.cell().generation
+    }
+
+    pub(crate) fn set_state(&self, state: ChildState) {
+        {
+            let mut cell = self.cell();
+            if cell.state == ChildState::Finished {
+                return;
+            }
+            cell.state = state;
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn emit(&self, what: Lifecycle) {
+        let generation = self.generation();
+        tracing::debug!(actor = %self.name, kind = %self.kind, generation, ?what, "lifecycle");
+        self.events.publish(|| LifecycleEvent {
+            path: self.path(),
+            name: self.name.to_string(),
+            generation,
+            at: Instant::now(),
+            what,
+        });
+    }
+
+    pub(crate) fn next_generation(&self) -> u64 {
+        let mut cell = self.cell();
+        cell.generation += 1;
+        if cell.generation > 1 {
+            cell.restarts += 1;
+        }
+        cell.state = ChildState::Starting;
+        cell.generation
+    }
+
+    pub(crate) fn started(&self) {
+        self.set_state(ChildState::Running);
+        self.emit(Lifecycle::Started);
+    }
+
+    pub(crate) fn exited(&self, reason: &ExitReason) {
+        self.cell().last_exit = Some(reason.clone());
+        if reason.is_failure() {
+            tracing::warn!(actor = %self.name, kind = %self.kind, %reason, "actor failed");
+        }
+        self.emit(Lifecycle::Exited(reason.clone()));
+    }
+
+    pub(crate) fn backing_off(&self, delay: Duration) {
+        self.set_state(ChildState::BackingOff {
+            until: Instant::now() + delay,
+        });
+        self.emit(Lifecycle::Restarting { delay });
+    }
+
+    pub(crate) fn escalated(&self, reason: &ExitReason) {
+        tracing::error!(actor = %self.name, kind = %self.kind, %reason, "escalates");
+        self.cell().last_exit = Some(reason.clone());
+        self.emit(Lifecycle::Escalated(reason.clone()));
+    }
+
+    /// Waits above for an order after a failure.
+    pub(crate) fn ask_parent(&self, reason: ExitReason) {
+        self.set_state(ChildState::Halted);
+        if let Some(reports) = &self.reports {
+            // A group that is gone has given its children their last order already.
+            let _ = reports.send(Report::Failed {
+                id: self.id,
+                reason,
+            });
+        }
+    }
+
+    pub(crate) fn finish(&self, reason: ExitReason) {
+        {
+            let mut cell = self.cell();
+            if cell.state == ChildState::Finished {
+                return;
+            }
+            cell.last_exit = Some(reason.clone());
+            cell.state = ChildState::Finished;
+            cell.order = None;
+        }
+        self.emit(Lifecycle::Finished(reason));
+        self.changed.notify_waiters();
+        if let Some(reports) = &self.reports {
+            let _ = reports.send(Report::Finished { id: self.id });
+        }
+    }
+
+    /// Waits until the state satisfies a condition.
+    pub(crate) async fn until(&self, wanted: impl Fn(ChildState) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if wanted(self.state()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) async fn join(&self) -> ExitReason {
+        self.until(|state| state == ChildState::Finished).await;
+        self.cell().last_exit.clone().unwrap_or(ExitReason::Killed)
+    }
+
+    pub(crate) fn snapshot_node(&self) -> SnapshotNode {
+        let children: Vec<_> = self.children().clone();
+        let details = self
+            .details
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|details| details())
+            .unwrap_or_default();
+        let cell = self.cell();
+        let resumes_in_ms = match cell.state {
+            ChildState::BackingOff { until } => Some(
+                u64::try_from(until.saturating_duration_since(Instant::now()).as_millis())
+                    .unwrap_or(u64::MAX),
+            ),
+            _ => None,
+        };
+        SnapshotNode {
+            name: self.name.to_string(),
+            kind: self.kind.to_string(),
+            state: cell.state.word().to_owned(),
+            resumes_in_ms,
+            generation: cell.generation,
+            restarts: cell.restarts,
+            last_exit: cell.last_exit.as_ref().map(ToString::to_string),
+            messages: self.stats.read(),
+            details,
+            children: {
+                drop(cell);
+                children.iter().map(|child| child.snapshot_node()).collect()
+            },
+        }
+    }
+}
+
+/// A handle on one supervised actor, whatever its type. `Send + Sync`, cheap to clone; dropping it ends nothing.
+#[derive(Clone)]
+pub struct ChildHandle {
+    pub(crate) link: Arc<Link>,
+}
+
+impl std::fmt::Debug for ChildHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChildHandle")
+            .field("name", &self.link.name)
+            .field("state", &self.state())
+            .finish()
+    }
+}
+
+impl ChildHandle {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.link.name
+    }
+
+    /// Names from the root down to it, joined by `/`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.link.path()
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn state(&self) -> ChildState {
+        self.link.state()
+    }
+
+    /// Which life it is in, counted from 1; 0 before the first.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.link.generation()
+    }
+
+    /// Restarts so far.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.link.cell().restarts
+    }
+
+    /// How its last life ended, if one has.
+    #[must_use]
+    pub fn last_exit(&self) -> Option<ExitReason> {
+        self.link.cell().last_exit.clone()
+    }
+
+    /// Ends it for good, in its next turn: `stopping` and `stopped` are called, its veto (`Running::Continue`) is ignored,
+    /// messages still queued are refused. Works during back-off too. [`join`](Self::join) tells when it is done.
+    pub fn stop(&self) {
+        self.link.order(Order::Stop);
+    }
+
+    /// Ends it for good without calling `stopping` or `stopped`.
+    pub fn kill(&self) {
+        self.link.order(Order::Kill);
+    }
+
+    /// Ends the present life and begins the next one at once, without counting towards the intensity.
+    pub fn restart(&self) {
+        self.link.order(Order::Restart);
+    }
+
+    /// Waits until it has ended for good and tells why.
+    pub async fn join(&self) -> ExitReason {
+        self.link.join().await
+    }
+
+    /// Subscribes to lifecycle events: of this actor if it stands alone, of its whole tree if it is part of one.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.link.events.subscribe()
+    }
+
+    /// This actor (with its children, if it is a group) at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(self.link.snapshot_node())
+    }
+}

@@ -1,0 +1,178 @@
+//! What a tree of supervised actors looks like at one moment.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use serde::Serialize;
+
+/// Counters of one actor, written by its driver and read by anyone.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    handled: AtomicU64,
+    wait_ns: AtomicU64,
+    wait_max_ns: AtomicU64,
+    busy_ns: AtomicU64,
+    busy_max_ns: AtomicU64,
+    depth: AtomicU64,
+    depth_max: AtomicU64,
+    slowest: Mutex<&'static str>,
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Stats {
+    pub(crate) fn message(&self, name: &'static str, wait: Duration, busy: Duration) {
+        self.handled.fetch_add(1, Relaxed);
+        let wait = nanos(wait);
+        if wait != 0 {
+            self.wait_ns.fetch_add(wait, Relaxed);
+            self.wait_max_ns.fetch_max(wait, Relaxed);
+        }
+        let busy = nanos(busy);
+        if busy != 0 {
+            self.busy_ns.fetch_add(busy, Relaxed);
+            if busy > self.busy_max_ns.load(Relaxed) {
+                self.busy_max_ns.store(busy, Relaxed);
+                *self.slowest.lock().unwrap_or_else(PoisonError::into_inner) = name;
+            }
+        }
+    }
+
+    pub(crate) fn depth(&self, depth: usize) {
+        let depth = depth as u64;
+        self.depth.store(depth, Relaxed);
+        if depth > self.depth_max.load(Relaxed) {
+            self.depth_max.store(depth, Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> MessageStats {
+        MessageStats {
+            handled: self.handled.load(Relaxed),
+            depth: self.depth.load(Relaxed),
+            depth_max: self.depth_max.load(Relaxed),
+            wait_total_ns: self.wait_ns.load(Relaxed),
+            wait_max_ns: self.wait_max_ns.load(Relaxed),
+            busy_total_ns: self.busy_ns.load(Relaxed),
+            busy_max_ns: self.busy_max_ns.load(Relaxed),
+            slowest: self
+                .slowest
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .to_owned(),
+        }
+    }
+}
+
+/// Message figures of one actor, or summed over one kind of actor. Times in nanoseconds of the tokio clock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MessageStats {
+    /// Messages handled.
+    pub handled: u64,
+    /// Messages waiting now (as of the actor's last turn).
+    pub depth: u64,
+    /// Most messages ever waiting at the start of a turn.
+    pub depth_max: u64,
+    /// Sum of the times between sending and handling.
+    pub wait_total_ns: u64,
+    /// Longest such time.
+    pub wait_max_ns: u64,
+    /// Sum of the times spent in handlers.
+    pub busy_total_ns: u64,
+    /// Longest such time.
+    pub busy_max_ns: u64,
+    /// Type name of the message that took longest to handle; empty if none took measurable time.
+    pub slowest: String,
+}
+
+impl MessageStats {
+    fn add(&mut self, other: &Self) {
+        self.handled += other.handled;
+        self.depth += other.depth;
+        self.depth_max = self.depth_max.max(other.depth_max);
+        self.wait_total_ns = self.wait_total_ns.saturating_add(other.wait_total_ns);
+        self.wait_max_ns = self.wait_max_ns.max(other.wait_max_ns);
+        self.busy_total_ns = self.busy_total_ns.saturating_add(other.busy_total_ns);
+        if other.busy_max_ns > self.busy_max_ns {
+            self.busy_max_ns = other.busy_max_ns;
+            self.slowest.clone_from(&other.slowest);
+        }
+    }
+}
+
+/// One actor or group in a [`Snapshot`].
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct SnapshotNode {
+    /// Name given at start.
+    pub name: String,
+    /// Type of the actor, or `supervisor`.
+    pub kind: String,
+    /// `starting`, `running`, `backing_off`, `halted`, `finished`.
+    pub state: String,
+    /// Milliseconds until the end of the back-off, if it is backing off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumes_in_ms: Option<u64>,
+    /// Which life it is in, counted from 1; 0 before the first.
+    pub generation: u64,
+    /// Restarts so far.
+    pub restarts: u64,
+    /// How its last life ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
+    /// Message figures.
+    pub messages: MessageStats,
+    /// What the actor itself reports (a loop: its state, iterations, pause).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<&'static str, String>,
+    /// Children, in start order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<SnapshotNode>,
+}
+
+impl SnapshotNode {
+    /// Depth-first search by name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&SnapshotNode> {
+        if self.name == name {
+            return Some(self);
+        }
+        self.children.iter().find_map(|child| child.find(name))
+    }
+}
+
+/// A tree of supervised actors at one moment; serializable.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The tree.
+    pub root: SnapshotNode,
+    /// Message figures summed per kind of actor.
+    pub kinds: BTreeMap<String, MessageStats>,
+}
+
+impl Snapshot {
+    pub(crate) fn of(root: SnapshotNode) -> Self {
+        fn walk(node: &SnapshotNode, kinds: &mut BTreeMap<String, MessageStats>) {
+            kinds
+                .entry(node.kind.clone())
+                .or_default()
+                .add(&node.messages);
+            for child in &node.children {
+                walk(child, kinds);
+            }
+        }
+        let mut kinds = BTreeMap::new();
+        walk(&root, &mut kinds);
+        Self { root, kinds }
+    }
+}

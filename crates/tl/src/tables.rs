@@ -295,14 +295,19 @@ pub fn known_in_layer(id: u32, layer: i32) -> bool {
 /// The class of an encoded call. Wrappers such as `invokeWithLayer` are of the class of the query
 /// inside; what is not known is [`ResendClass::NotIdempotent`].
 pub fn resend_class(body: &bytes::Bytes) -> ResendClass {
-    let Some(function) = body
-        .first_chunk()
-        .and_then(|id| function_by_id(u32::from_le_bytes(*id)))
-    else {
-        return ResendClass::NotIdempotent;
-    };
-    match crate::walk::inner_query(body.clone()) {
-        Some(inner) => resend_class(&inner),
-        None => function.resend,
+    let mut body = body.clone();
+    // A loop: wrappers may be nested as deep as the input is long.
+    loop {
+        let id = body.first_chunk().map(|id| u32::from_le_bytes(*id));
+        let Some(function) = id.and_then(function_by_id) else {
+            return ResendClass::NotIdempotent;
+        };
+        if function.fields.last().is_none_or(|f| f.shape != Shape::Raw) {
+            return function.resend;
+        }
+        match crate::walk::inner_query(body) {
+            Some(inner) => body = inner,
+            None => return ResendClass::NotIdempotent,
+        }
     }
 }

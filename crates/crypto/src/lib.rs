@@ -1,1 +1,22 @@
 //! The cryptography of MTProto 2.0 as pure functions over bytes.
+//!
+//! Nothing here does IO, knows a clock or keeps global state. Randomness is handed in
+//! ([`random::Random`]), so that a simulation can repeat itself; production code hands in
+//! [`random::OsRandom`]. Secrets are wiped when they are dropped and never shown by `Debug`.
+//!
+//! Sources: <https://core.telegram.org/mtproto/description>, <https://core.telegram.org/mtproto/auth_key>,
+//! <https://core.telegram.org/api/srp>. Every construction is pinned by `tests/vectors.json`.
+
+mod auth_key;
+pub mod compare;
+pub mod ctr;
+pub mod dh;
+pub mod factor;
+pub mod ige;
+pub mod kdf;
+pub mod message;
+pub mod random;
+pub mod rsa;
+pub mod sha;
+
+pub use auth_key::{AuthKey, Side};

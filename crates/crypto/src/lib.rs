@@ -18,5 +18,6 @@ pub mod message;
 pub mod random;
 pub mod rsa;
 pub mod sha;
+pub mod srp;
 
 pub use auth_key::{AuthKey, Side};

@@ -1,0 +1,151 @@
+//! The journal's entries: every change of state is one of these.
+
+use serde::{Deserialize, Serialize};
+
+use super::hex::TlBytes;
+use super::mailbox::SeqChange;
+use super::records::{
+    AuthKeyId, Authorization, Chat, ChatId, ClientInfo, Contact, Draft, KeyEntry, Message,
+    MessageUid, Password, PeerKey, User, UserId,
+};
+use super::secret::SecretBytes;
+
+/// A change of state. [`State::apply`](super::State::apply) is a pure function of these, so that a restart that
+/// replays the journal arrives at the same ids, pts and dates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Event {
+    /// The first entry of a journal.
+    Founded {
+        /// Seeds access hashes.
+        secret: SecretBytes,
+    },
+    /// A handshake ended.
+    KeyAdded {
+        /// Its id.
+        id: AuthKeyId,
+        /// The key.
+        entry: KeyEntry,
+    },
+    /// A key was destroyed, together with its authorization.
+    KeyRemoved {
+        /// Its id.
+        id: AuthKeyId,
+    },
+    /// A temporary key was bound to a permanent one.
+    KeyBound {
+        /// The temporary key.
+        temporary: AuthKeyId,
+        /// The permanent key.
+        permanent: AuthKeyId,
+    },
+    /// `initConnection` with parameters that were not known yet.
+    ClientInitialized {
+        /// The key the call came with.
+        auth_key_id: AuthKeyId,
+        /// The parameters.
+        info: ClientInfo,
+    },
+    /// A login.
+    Authorized(Authorization),
+    /// A logout.
+    Deauthorized {
+        /// The permanent key.
+        auth_key_id: AuthKeyId,
+    },
+    /// A new account, or new values of an old one.
+    UserPut(User),
+    /// A new or changed two-step password, or none.
+    PasswordPut {
+        /// Whose.
+        user: UserId,
+        /// The verifier.
+        password: Option<Password>,
+    },
+    /// A new or changed contact, or none.
+    ContactPut {
+        /// In whose book.
+        owner: UserId,
+        /// Who.
+        user: UserId,
+        /// The entry.
+        contact: Option<Contact>,
+    },
+    /// A new basic group, or new values of an old one.
+    ChatPut(Chat),
+    /// A message was sent: a copy goes into every mailbox of `owners`, in this order.
+    MessageAdded {
+        /// Without copies yet.
+        message: Message,
+        /// Mailboxes that get one.
+        owners: Vec<UserId>,
+        /// The sender's `random_id`, if it gave one.
+        random_id: Option<i64>,
+    },
+    /// A message was edited.
+    MessageEdited {
+        /// Which.
+        uid: MessageUid,
+        /// The new text.
+        text: String,
+        /// The new entities.
+        entities: Option<TlBytes>,
+        /// The new keyboard.
+        reply_markup: Option<TlBytes>,
+        /// Unix time; nothing for changes that do not show as an edit.
+        edit_date: Option<i32>,
+    },
+    /// Copies were deleted.
+    CopiesDeleted {
+        /// Ids by mailbox.
+        deleted: Vec<(UserId, Vec<i32>)>,
+    },
+    /// Incoming messages were read.
+    InboxRead {
+        /// Whose mailbox.
+        owner: UserId,
+        /// In which dialog.
+        peer: PeerKey,
+        /// Up to this id.
+        max_id: i32,
+    },
+    /// The other side read outgoing messages.
+    OutboxRead {
+        /// Whose mailbox.
+        owner: UserId,
+        /// In which dialog.
+        peer: PeerKey,
+        /// Up to this id.
+        max_id: i32,
+    },
+    /// A draft was saved or cleared.
+    DraftPut {
+        /// Whose.
+        owner: UserId,
+        /// For which dialog.
+        peer: PeerKey,
+        /// The draft.
+        draft: Option<Draft>,
+    },
+    /// A change of the `seq` sequence.
+    Sequenced {
+        /// Whose.
+        owner: UserId,
+        /// Unix time.
+        date: i32,
+        /// What changed.
+        change: SeqChange,
+    },
+    /// The records of an account's past updates were thrown away: an older position gets `differenceTooLong`.
+    UpdatesForgotten {
+        /// Whose.
+        owner: UserId,
+    },
+    /// A group's history was hidden from a former member that asked for it.
+    HistoryRevoked {
+        /// Whose mailbox.
+        owner: UserId,
+        /// Which group.
+        chat: ChatId,
+    },
+}

@@ -1,0 +1,274 @@
+//! What the datacenter knows: plain records without behaviour of their own.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::hex::TlBytes;
+use super::secret::SecretBytes;
+
+/// A user's id. People and bots share one space.
+pub type UserId = i64;
+/// A basic group's id.
+pub type ChatId = i64;
+/// The id of an authorization key: the low 64 bits of its SHA-1.
+pub type AuthKeyId = i64;
+/// Identity of a message across the mailboxes that hold a copy of it.
+pub type MessageUid = u64;
+
+/// Whom a dialog is with, from its owner's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PeerKey {
+    /// A person or bot; one's own id stands for Saved Messages.
+    User(UserId),
+    /// A basic group.
+    Chat(ChatId),
+}
+
+/// A person or a bot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Unique id.
+    pub id: UserId,
+    /// First name; never empty.
+    pub first_name: String,
+    /// Last name, if any.
+    pub last_name: Option<String>,
+    /// Username without `@`, if any.
+    pub username: Option<String>,
+    /// Phone number, digits only; bots have none.
+    pub phone: Option<String>,
+    /// Text of the profile.
+    pub about: String,
+    /// Present for bots.
+    pub bot: Option<Bot>,
+    /// Deleted accounts keep their id.
+    pub deleted: bool,
+    /// Unix time of the registration.
+    pub registered: i32,
+}
+
+/// What only bots have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bot {
+    /// The token it logs in with.
+    pub token: SecretBytes,
+    /// Grows with every change of `commands`.
+    pub info_version: i32,
+    /// Commands by scope (an encoded `BotCommandScope` in hexadecimal) and language.
+    pub commands: Vec<BotCommands>,
+}
+
+/// One list of commands of a bot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BotCommands {
+    /// The encoded `BotCommandScope`.
+    pub scope: TlBytes,
+    /// Two-letter language, or empty for all.
+    pub language: String,
+    /// Command and description.
+    pub commands: Vec<(String, String)>,
+}
+
+/// A basic group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chat {
+    /// Unique id.
+    pub id: ChatId,
+    /// Title, 1 to 255 characters.
+    pub title: String,
+    /// Text of the profile.
+    pub about: String,
+    /// Who made it.
+    pub creator: UserId,
+    /// Unix time of its creation.
+    pub date: i32,
+    /// Grows with every change of the members or the title.
+    pub version: i32,
+    /// Members now.
+    pub participants: BTreeMap<UserId, Participant>,
+}
+
+/// A member of a basic group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// Who brought them in.
+    pub inviter: UserId,
+    /// Unix time of joining.
+    pub date: i32,
+    /// Administrators may rename the group and remove members.
+    pub admin: bool,
+}
+
+/// Where a message was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// Between two users (both the same in Saved Messages).
+    Private {
+        /// The other end.
+        to: UserId,
+    },
+    /// In a basic group.
+    Chat {
+        /// The group.
+        id: ChatId,
+    },
+}
+
+/// What a service message tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// The group was created with these members.
+    ChatCreate {
+        /// Its first title.
+        title: String,
+        /// Members besides the creator.
+        users: Vec<UserId>,
+    },
+    /// Members were added.
+    ChatAddUser {
+        /// The new members.
+        users: Vec<UserId>,
+    },
+    /// A member left or was removed.
+    ChatDeleteUser {
+        /// The former member.
+        user: UserId,
+    },
+    /// The title changed.
+    ChatEditTitle {
+        /// The new title.
+        title: String,
+    },
+}
+
+/// Where a forwarded message came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// Its first author.
+    pub from: UserId,
+    /// Unix time of the original.
+    pub date: i32,
+}
+
+/// A message as it was sent, shared by every mailbox with a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Identity across mailboxes.
+    pub uid: MessageUid,
+    /// The author.
+    pub from: UserId,
+    /// Where it was sent.
+    pub place: Place,
+    /// Unix time of sending.
+    pub date: i32,
+    /// Unix time of the last edit.
+    pub edit_date: Option<i32>,
+    /// The text; empty in service messages.
+    pub text: String,
+    /// An encoded `Vector<MessageEntity>`.
+    pub entities: Option<TlBytes>,
+    /// An encoded `ReplyMarkup`; bots only.
+    pub reply_markup: Option<TlBytes>,
+    /// The message it answers.
+    pub reply_to: Option<MessageUid>,
+    /// Set on forwards that name their source.
+    pub forward: Option<Forward>,
+    /// Set on service messages.
+    pub action: Option<Action>,
+    /// Sent without a sound.
+    pub silent: bool,
+    /// May not be forwarded.
+    pub noforwards: bool,
+    /// Its id in each mailbox that still holds it.
+    pub copies: BTreeMap<UserId, i32>,
+}
+
+impl Message {
+    /// The dialog this message belongs to in the mailbox of `viewer`.
+    pub fn peer_for(&self, viewer: UserId) -> PeerKey {
+        match self.place {
+            Place::Chat { id } => PeerKey::Chat(id),
+            Place::Private { to } if viewer == self.from => PeerKey::User(to),
+            Place::Private { .. } => PeerKey::User(self.from),
+        }
+    }
+}
+
+/// An unsent text kept for all clients of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// The text.
+    pub text: String,
+    /// An encoded `Vector<MessageEntity>`.
+    pub entities: Option<TlBytes>,
+    /// Id of the answered message in the owner's mailbox.
+    pub reply_to: Option<i32>,
+    /// No link preview.
+    pub no_webpage: bool,
+    /// Unix time of saving.
+    pub date: i32,
+}
+
+/// A login: an authorization key that speaks for an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// The permanent key.
+    pub auth_key_id: AuthKeyId,
+    /// Whom it speaks for.
+    pub user: UserId,
+    /// Unix time of the login.
+    pub created: i32,
+}
+
+/// What `initConnection` told about a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientInfo {
+    /// Layer of `invokeWithLayer`.
+    pub layer: i32,
+    /// Identifier of the application.
+    pub api_id: i32,
+    /// Device.
+    pub device_model: String,
+    /// Operating system.
+    pub system_version: String,
+    /// Version of the application.
+    pub app_version: String,
+    /// Language of the system.
+    pub lang_code: String,
+}
+
+/// An authorization key and what is known about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyEntry {
+    /// The 256 bytes.
+    pub key: SecretBytes,
+    /// Unix time of its creation.
+    pub created: i32,
+    /// Temporary keys end at this unix time.
+    pub expires_at: Option<i32>,
+    /// The permanent key that a temporary one acts for.
+    pub bound_to: Option<AuthKeyId>,
+}
+
+/// A two-step password in the form that cannot be turned back into the password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Password {
+    /// First salt.
+    pub salt1: SecretBytes,
+    /// Second salt.
+    pub salt2: SecretBytes,
+    /// `g^x mod p`, 256 bytes, big-endian.
+    pub verifier: SecretBytes,
+    /// Shown before the password is asked for.
+    pub hint: String,
+}
+
+/// A contact in somebody's book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// First name as the owner wrote it.
+    pub first_name: String,
+    /// Last name as the owner wrote it.
+    pub last_name: String,
+}

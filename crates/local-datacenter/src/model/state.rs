@@ -1,0 +1,349 @@
+//! The state of the datacenter: a pure function of its journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::Event;
+use super::mailbox::Mailbox;
+use super::records::{
+    AuthKeyId, Authorization, Chat, ChatId, ClientInfo, Contact, KeyEntry, Message, MessageUid,
+    Password, Place, User, UserId,
+};
+use super::secret::SecretBytes;
+
+/// A position in an account's `pts` sequence that an event took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Touched {
+    /// Whose mailbox.
+    pub account: UserId,
+    /// Position; its entry is in the mailbox's log.
+    pub pts: i32,
+}
+
+/// Everything that outlives a restart.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct State {
+    pub(crate) secret: Option<SecretBytes>,
+    pub(crate) users: BTreeMap<UserId, User>,
+    pub(crate) chats: BTreeMap<ChatId, Chat>,
+    pub(crate) messages: BTreeMap<MessageUid, Message>,
+    pub(crate) mailboxes: BTreeMap<UserId, Mailbox>,
+    pub(crate) usernames: BTreeMap<String, UserId>,
+    pub(crate) phones: BTreeMap<String, UserId>,
+    pub(crate) passwords: BTreeMap<UserId, Password>,
+    pub(crate) contacts: BTreeMap<UserId, BTreeMap<UserId, Contact>>,
+    pub(crate) random_ids: BTreeMap<(UserId, i64), MessageUid>,
+    pub(crate) keys: BTreeMap<AuthKeyId, KeyEntry>,
+    pub(crate) temporary_of: BTreeMap<AuthKeyId, AuthKeyId>,
+    pub(crate) clients: BTreeMap<AuthKeyId, ClientInfo>,
+    pub(crate) authorizations: BTreeMap<AuthKeyId, Authorization>,
+    pub(crate) keys_of: BTreeMap<UserId, BTreeSet<AuthKeyId>>,
+    pub(crate) last_uid: MessageUid,
+}
+
+impl State {
+    /// Applies one journal entry; returns the positions it took, in order.
+    pub fn apply(&mut self, event: &Event) -> Vec<Touched> {
+        match event {
+            Event::Founded { secret } => self.secret = Some(secret.clone()),
+            Event::KeyAdded { id, entry } => {
+                self.keys.insert(*id, entry.clone());
+            }
+            Event::KeyRemoved { id } => self.remove_key(*id),
+            Event::KeyBound {
+                temporary,
+                permanent,
+            } => self.bind_key(*temporary, *permanent),
+            Event::ClientInitialized { auth_key_id, info } => {
+                self.clients.insert(*auth_key_id, info.clone());
+            }
+            Event::Authorized(authorization) => self.authorize(authorization),
+            Event::Deauthorized { auth_key_id } => self.deauthorize(*auth_key_id),
+            Event::UserPut(user) => self.put_user(user),
+            Event::PasswordPut { user, password } => match password {
+                Some(password) => {
+                    self.passwords.insert(*user, password.clone());
+                }
+                None => {
+                    self.passwords.remove(user);
+                }
+            },
+            Event::ContactPut {
+                owner,
+                user,
+                contact,
+            } => {
+                let book = self.contacts.entry(*owner).or_default();
+                match contact {
+                    Some(contact) => {
+                        book.insert(*user, contact.clone());
+                    }
+                    None => {
+                        book.remove(user);
+                    }
+                }
+            }
+            Event::ChatPut(chat) => {
+                self.chats.insert(chat.id, chat.clone());
+            }
+            Event::MessageAdded {
+                message,
+                owners,
+                random_id,
+            } => return self.add_message(message, owners, *random_id),
+            Event::MessageEdited {
+                uid,
+                text,
+                entities,
+                reply_markup,
+                edit_date,
+            } => {
+                let Some(message) = self.messages.get_mut(uid) else {
+                    return Vec::new();
+                };
+                message.text.clone_from(text);
+                message.entities.clone_from(entities);
+                message.reply_markup.clone_from(reply_markup);
+                if edit_date.is_some() {
+                    message.edit_date = *edit_date;
+                }
+                let copies = message.copies.clone();
+                return copies
+                    .into_iter()
+                    .map(|(account, id)| Touched {
+                        account,
+                        pts: self.mailbox_mut(account).edited(id),
+                    })
+                    .collect();
+            }
+            Event::CopiesDeleted { deleted } => return self.delete_copies(deleted),
+            Event::InboxRead {
+                owner,
+                peer,
+                max_id,
+            } => {
+                let pts = self.mailbox_mut(*owner).read_inbox(*peer, *max_id);
+                return Self::touched(*owner, pts);
+            }
+            Event::OutboxRead {
+                owner,
+                peer,
+                max_id,
+            } => {
+                let pts = self.mailbox_mut(*owner).read_outbox(*peer, *max_id);
+                return Self::touched(*owner, pts);
+            }
+            Event::DraftPut { owner, peer, draft } => {
+                let dialog = self.mailbox_mut(*owner).dialogs.entry(*peer).or_default();
+                dialog.draft.clone_from(draft);
+            }
+            Event::Sequenced {
+                owner,
+                date,
+                change,
+            } => {
+                self.mailbox_mut(*owner).sequenced(*date, change.clone());
+            }
+            Event::UpdatesForgotten { owner } => self.mailbox_mut(*owner).forget(),
+            Event::HistoryRevoked { owner, chat } => {
+                let peer = super::records::PeerKey::Chat(*chat);
+                let ids: Vec<i32> = self
+                    .mailbox_mut(*owner)
+                    .dialogs
+                    .get(&peer)
+                    .map(|d| d.ids.iter().copied().collect())
+                    .unwrap_or_default();
+                return self.delete_copies(&[(*owner, ids)]);
+            }
+        }
+        Vec::new()
+    }
+
+    fn touched(account: UserId, pts: Option<i32>) -> Vec<Touched> {
+        pts.map(|pts| Touched { account, pts })
+            .into_iter()
+            .collect()
+    }
+
+    fn mailbox_mut(&mut self, owner: UserId) -> &mut Mailbox {
+        self.mailboxes.entry(owner).or_default()
+    }
+
+    fn put_user(&mut self, user: &User) {
+        if let Some(old) = self.users.get(&user.id) {
+            if let Some(name) = &old.username {
+                self.usernames.remove(&name.to_lowercase());
+            }
+            if let Some(phone) = &old.phone {
+                self.phones.remove(phone);
+            }
+        }
+        if let Some(name) = &user.username {
+            self.usernames.insert(name.to_lowercase(), user.id);
+        }
+        if let Some(phone) = &user.phone {
+            self.phones.insert(phone.clone(), user.id);
+        }
+        self.mailboxes.entry(user.id).or_default();
+        self.users.insert(user.id, user.clone());
+    }
+
+    fn add_message(
+        &mut self,
+        message: &Message,
+        owners: &[UserId],
+        random_id: Option<i64>,
+    ) -> Vec<Touched> {
+        let mut message = message.clone();
+        let uid = message.uid;
+        self.last_uid = self.last_uid.max(uid);
+        let mut touched = Vec::with_capacity(owners.len());
+        for owner in owners {
+            let peer = message.peer_for(*owner);
+            let incoming = *owner != message.from;
+            let (id, pts) = self.mailbox_mut(*owner).add(uid, peer, incoming);
+            message.copies.insert(*owner, id);
+            touched.push(Touched {
+                account: *owner,
+                pts,
+            });
+        }
+        if let Some(random_id) = random_id {
+            self.random_ids.insert((message.from, random_id), uid);
+        }
+        self.messages.insert(uid, message);
+        touched
+    }
+
+    fn delete_copies(&mut self, deleted: &[(UserId, Vec<i32>)]) -> Vec<Touched> {
+        let mut touched = Vec::new();
+        for (owner, ids) in deleted {
+            for id in ids {
+                let Some(uid) = self.mailbox_mut(*owner).ids.get(id).copied() else {
+                    continue;
+                };
+                if let Some(message) = self.messages.get_mut(&uid) {
+                    message.copies.remove(owner);
+                    if message.copies.is_empty() {
+                        self.messages.remove(&uid);
+                    }
+                }
+            }
+            let pts = self.mailbox_mut(*owner).delete(ids);
+            touched.extend(Self::touched(*owner, pts));
+        }
+        touched
+    }
+
+    fn authorize(&mut self, authorization: &Authorization) {
+        self.deauthorize(authorization.auth_key_id);
+        self.keys_of
+            .entry(authorization.user)
+            .or_default()
+            .insert(authorization.auth_key_id);
+        self.authorizations
+            .insert(authorization.auth_key_id, authorization.clone());
+    }
+
+    fn deauthorize(&mut self, auth_key_id: AuthKeyId) {
+        if let Some(old) = self.authorizations.remove(&auth_key_id)
+            && let Some(keys) = self.keys_of.get_mut(&old.user)
+        {
+            keys.remove(&auth_key_id);
+        }
+    }
+
+    fn remove_key(&mut self, id: AuthKeyId) {
+        self.deauthorize(id);
+        self.clients.remove(&id);
+        if let Some(entry) = self.keys.remove(&id)
+            && let Some(permanent) = entry.bound_to
+            && self.temporary_of.get(&permanent) == Some(&id)
+        {
+            self.temporary_of.remove(&permanent);
+        }
+        if let Some(temporary) = self.temporary_of.remove(&id) {
+            self.keys.remove(&temporary);
+            self.clients.remove(&temporary);
+        }
+    }
+
+    /// One temporary key acts for a permanent key at a time; binding a new one unbinds the old one.
+    fn bind_key(&mut self, temporary: AuthKeyId, permanent: AuthKeyId) {
+        if let Some(old) = self.temporary_of.insert(permanent, temporary)
+            && old != temporary
+            && let Some(entry) = self.keys.get_mut(&old)
+        {
+            entry.bound_to = None;
+        }
+        if let Some(entry) = self.keys.get_mut(&temporary) {
+            entry.bound_to = Some(permanent);
+        }
+        // initConnection must be repeated after each binding.
+        self.clients.remove(&temporary);
+    }
+
+    /// The permanent key that `auth_key_id` speaks for: itself, or the one a temporary key is bound to.
+    pub fn identity(&self, auth_key_id: AuthKeyId) -> AuthKeyId {
+        self.keys
+            .get(&auth_key_id)
+            .and_then(|entry| entry.bound_to)
+            .unwrap_or(auth_key_id)
+    }
+
+    /// The account that a permanent key is logged in to.
+    pub fn account_of(&self, auth_key_id: AuthKeyId) -> Option<UserId> {
+        self.authorizations.get(&auth_key_id).map(|a| a.user)
+    }
+
+    /// Everyone who takes part where `message` was sent, its author first.
+    pub(crate) fn audience(&self, from: UserId, place: Place) -> Vec<UserId> {
+        match place {
+            Place::Private { to } if to == from => vec![from],
+            Place::Private { to } => vec![from, to],
+            Place::Chat { id } => {
+                let mut owners = vec![from];
+                if let Some(chat) = self.chats.get(&id) {
+                    owners.extend(chat.participants.keys().copied().filter(|u| *u != from));
+                }
+                owners
+            }
+        }
+    }
+
+    /// A user by id.
+    pub fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(&id)
+    }
+
+    /// A user by `username`, without `@`, in any case.
+    pub fn user_by_username(&self, username: &str) -> Option<&User> {
+        let id = self.usernames.get(&username.to_lowercase())?;
+        self.users.get(id)
+    }
+
+    /// A user by phone number, digits only.
+    pub fn user_by_phone(&self, phone: &str) -> Option<&User> {
+        self.users.get(self.phones.get(phone)?)
+    }
+
+    /// A basic group by id.
+    pub fn chat(&self, id: ChatId) -> Option<&Chat> {
+        self.chats.get(&id)
+    }
+
+    /// An account's mailbox.
+    pub fn mailbox(&self, owner: UserId) -> Option<&Mailbox> {
+        self.mailboxes.get(&owner)
+    }
+
+    /// The message with id `id` in the mailbox of `owner`.
+    pub fn message(&self, owner: UserId, id: i32) -> Option<&Message> {
+        let uid = self.mailboxes.get(&owner)?.ids.get(&id)?;
+        self.messages.get(uid)
+    }
+
+    /// How many messages exist, copies counted once.
+    pub fn message_count(&self) -> usize {
+        self.messages.len()
+    }
+}

@@ -1,0 +1,452 @@
+//! `auth.*`: logins of people and bots, see <https://core.telegram.org/api/auth>.
+
+use actogram_tl as tl;
+use tl::{enums, functions, types};
+
+use super::call::Call;
+use super::errors::{RpcError, RpcResult, bad, unauthorized};
+use super::view::blank;
+use crate::model::{
+    AuthKeyId, Authorization, CodeCheck, Event, IssuedCode, SeqChange, User, UserId, World,
+    normalize_phone, test_code,
+};
+
+/// Digits of a login code.
+const CODE_LENGTH: i32 = 5;
+/// The first person's id: beyond 32 bits, as today's are.
+const FIRST_USER_ID: UserId = 5_000_000_001;
+/// Names are cut off here.
+const NAME_LENGTH: usize = 64;
+
+fn phone(text: &str) -> RpcResult<String> {
+    normalize_phone(text).ok_or(bad("PHONE_NUMBER_INVALID"))
+}
+
+fn application(api_id: i32, api_hash: &str) -> RpcResult<()> {
+    if api_id > 0 && !api_hash.is_empty() {
+        Ok(())
+    } else {
+        Err(bad("API_ID_INVALID"))
+    }
+}
+
+/// A name as it is stored: trimmed and cut, or nothing if nothing remains.
+pub(crate) fn clean_name(name: &str) -> Option<String> {
+    let cut: String = name.trim().chars().take(NAME_LENGTH).collect();
+    (!cut.is_empty()).then_some(cut)
+}
+
+impl World {
+    /// `count` lower-case hexadecimal digits.
+    pub(crate) fn random_token(&mut self, count: usize) -> String {
+        let mut bytes = vec![0; count.div_ceil(2)];
+        self.random.fill(&mut bytes);
+        let mut text = crate::model::hex::encode(&bytes);
+        text.truncate(count);
+        text
+    }
+
+    fn random_code(&mut self) -> String {
+        let mut bytes = [0; 8];
+        self.random.fill(&mut bytes);
+        format!("{:05}", u64::from_le_bytes(bytes) % 100_000)
+    }
+
+    /// An id for a new user or group, one above those in use.
+    pub(crate) fn next_user_id(&self) -> UserId {
+        self.state
+            .users
+            .range(FIRST_USER_ID..)
+            .filter(|(_, user)| user.bot.is_none())
+            .next_back()
+            .map_or(FIRST_USER_ID, |(id, _)| id + 1)
+    }
+
+    /// Logs a key in.
+    pub(crate) fn authorize(
+        &mut self,
+        now: std::time::Duration,
+        auth_key_id: AuthKeyId,
+        user: UserId,
+    ) {
+        self.logins.owe_password(auth_key_id, None);
+        self.commit(Event::Authorized(Authorization {
+            auth_key_id,
+            user,
+            created: crate::model::world::unix(now),
+        }));
+        let others = self.state.keys_of.get(&user).map_or(0, |keys| keys.len());
+        if others > 1 && self.state.users.get(&user).is_some_and(|u| u.bot.is_none()) {
+            self.sequence(now, user, None, SeqChange::NewAuthorization { auth_key_id });
+        }
+    }
+}
+
+impl Call<'_> {
+    fn logged_in(&mut self, user: UserId) -> enums::auth::Authorization {
+        let (now, identity) = (self.now, self.identity);
+        self.world.authorize(now, identity, user);
+        self.user = Some(user);
+        blank::login(self.user_object(user, user)).into()
+    }
+
+    fn issue_code(&mut self, phone: String) -> enums::auth::SentCode {
+        let code = match test_code(&phone) {
+            Some(code) => code,
+            None => self.world.random_code(),
+        };
+        let hash = self.world.random_token(18);
+        self.world
+            .logins
+            .issue(self.now, hash.clone(), phone.clone(), code.clone());
+        self.world.announce_code(&IssuedCode { phone, code });
+        types::auth::SentCode {
+            type_: types::auth::SentCodeTypeSms {
+                length: CODE_LENGTH,
+            }
+            .into(),
+            phone_code_hash: hash,
+            next_type: Some(enums::auth::CodeType::CodeTypeCall),
+            timeout: Some(60),
+        }
+        .into()
+    }
+}
+
+/// `auth.sendCode`.
+pub(super) fn send_code(
+    call: &mut Call<'_>,
+    request: functions::auth::SendCode,
+) -> RpcResult<enums::auth::SentCode> {
+    application(request.api_id, &request.api_hash)?;
+    let phone = phone(&request.phone_number)?;
+    Ok(call.issue_code(phone))
+}
+
+/// `auth.resendCode`: a new code; the old one is void.
+pub(super) fn resend_code(
+    call: &mut Call<'_>,
+    request: functions::auth::ResendCode,
+) -> RpcResult<enums::auth::SentCode> {
+    if request.phone_code_hash.is_empty() {
+        return Err(bad("PHONE_CODE_HASH_EMPTY"));
+    }
+    let phone = phone(&request.phone_number)?;
+    if !call
+        .world
+        .logins
+        .is_live(call.now, &request.phone_code_hash, &phone)
+    {
+        return Err(bad("PHONE_CODE_EXPIRED"));
+    }
+    call.world.logins.end(&request.phone_code_hash);
+    Ok(call.issue_code(phone))
+}
+
+/// `auth.cancelCode`.
+pub(super) fn cancel_code(
+    call: &mut Call<'_>,
+    request: functions::auth::CancelCode,
+) -> RpcResult<bool> {
+    let phone = phone(&request.phone_number)?;
+    if !call
+        .world
+        .logins
+        .is_live(call.now, &request.phone_code_hash, &phone)
+    {
+        return Err(bad("PHONE_CODE_EXPIRED"));
+    }
+    call.world.logins.end(&request.phone_code_hash);
+    Ok(true)
+}
+
+/// `auth.signIn`.
+pub(super) fn sign_in(
+    call: &mut Call<'_>,
+    request: functions::auth::SignIn,
+) -> RpcResult<enums::auth::Authorization> {
+    let phone = phone(&request.phone_number)?;
+    let code = request.phone_code.unwrap_or_default();
+    if code.is_empty() {
+        return Err(bad("PHONE_CODE_EMPTY"));
+    }
+    match call
+        .world
+        .logins
+        .check(call.now, &request.phone_code_hash, &phone, &code)
+    {
+        CodeCheck::Expired => return Err(bad("PHONE_CODE_EXPIRED")),
+        CodeCheck::Wrong => return Err(bad("PHONE_CODE_INVALID")),
+        CodeCheck::Right => {}
+    }
+    let Some(user) = call.world.state.user_by_phone(&phone).map(|user| user.id) else {
+        // The code stays good for auth.signUp.
+        return Ok(types::auth::AuthorizationSignUpRequired {
+            terms_of_service: None,
+        }
+        .into());
+    };
+    call.world.logins.end(&request.phone_code_hash);
+    if call.world.state.passwords.contains_key(&user) {
+        call.world.logins.owe_password(call.identity, Some(user));
+        return Err(unauthorized("SESSION_PASSWORD_NEEDED"));
+    }
+    Ok(call.logged_in(user))
+}
+
+/// `auth.signUp`: after the right code for a number without an account.
+pub(super) fn sign_up(
+    call: &mut Call<'_>,
+    request: functions::auth::SignUp,
+) -> RpcResult<enums::auth::Authorization> {
+    let phone = phone(&request.phone_number)?;
+    if !call
+        .world
+        .logins
+        .is_verified(call.now, &request.phone_code_hash, &phone)
+    {
+        return Err(bad("PHONE_CODE_EXPIRED"));
+    }
+    if call.world.state.user_by_phone(&phone).is_some() {
+        return Err(bad("PHONE_NUMBER_OCCUPIED"));
+    }
+    let first_name = clean_name(&request.first_name).ok_or(bad("FIRSTNAME_INVALID"))?;
+    call.world.logins.end(&request.phone_code_hash);
+    let id = call.world.next_user_id();
+    let registered = call.date();
+    call.world.commit(Event::UserPut(User {
+        id,
+        first_name,
+        last_name: clean_name(&request.last_name),
+        username: None,
+        phone: Some(phone),
+        about: String::new(),
+        bot: None,
+        deleted: false,
+        registered,
+    }));
+    Ok(call.logged_in(id))
+}
+
+/// `auth.importBotAuthorization`.
+pub(super) fn import_bot_authorization(
+    call: &mut Call<'_>,
+    request: functions::auth::ImportBotAuthorization,
+) -> RpcResult<enums::auth::Authorization> {
+    application(request.api_id, &request.api_hash)?;
+    let id = request
+        .bot_auth_token
+        .split_once(':')
+        .and_then(|(id, _)| id.parse::<UserId>().ok());
+    let token = request.bot_auth_token.as_bytes();
+    let bot = id
+        .and_then(|id| call.world.state.users.get(&id))
+        .filter(|user| {
+            user.bot.as_ref().is_some_and(|bot| {
+                actogram_crypto::compare::constant_time_eq(bot.token.expose(), token)
+            })
+        })
+        .ok_or(bad("ACCESS_TOKEN_INVALID"))?;
+    let id = bot.id;
+    Ok(call.logged_in(id))
+}
+
+/// `auth.checkPassword`.
+pub(super) fn check_password(
+    call: &mut Call<'_>,
+    request: functions::auth::CheckPassword,
+) -> RpcResult<enums::auth::Authorization> {
+    let user = call
+        .world
+        .logins
+        .password_owed_by(call.identity)
+        .ok_or(unauthorized("AUTH_KEY_UNREGISTERED"))?;
+    call.verify_password(user, &request.password)?;
+    Ok(call.logged_in(user))
+}
+
+/// `auth.logOut`: the key stays, but no longer speaks for anybody.
+pub(super) fn log_out(
+    call: &mut Call<'_>,
+    _: functions::auth::LogOut,
+) -> RpcResult<enums::auth::LoggedOut> {
+    call.me()?;
+    call.world.commit(Event::Deauthorized {
+        auth_key_id: call.identity,
+    });
+    Ok(types::auth::LoggedOut {
+        future_auth_token: None,
+    }
+    .into())
+}
+
+/// `auth.resetAuthorizations`: ends every other login of the account.
+pub(super) fn reset_authorizations(
+    call: &mut Call<'_>,
+    _: functions::auth::ResetAuthorizations,
+) -> RpcResult<bool> {
+    let me = call.me()?;
+    let others: Vec<AuthKeyId> = call
+        .world
+        .state
+        .keys_of
+        .get(&me)
+        .into_iter()
+        .flatten()
+        .copied()
+        .filter(|id| *id != call.identity)
+        .collect();
+    for id in others {
+        call.world.end_login(id);
+    }
+    Ok(true)
+}
+
+impl World {
+    /// Ends a login from outside: its key is destroyed, its connections are closed.
+    pub(crate) fn end_login(&mut self, auth_key_id: AuthKeyId) {
+        self.commit(Event::Deauthorized { auth_key_id });
+        self.outcome
+            .revoked_keys
+            .extend(self.state.temporary_of.get(&auth_key_id).copied());
+        self.outcome.revoked_keys.push(auth_key_id);
+        self.drop_key(auth_key_id);
+    }
+}
+
+/// `auth.exportAuthorization`: a one-time ticket for the same account at another datacenter.
+pub(super) fn export_authorization(
+    call: &mut Call<'_>,
+    request: functions::auth::ExportAuthorization,
+) -> RpcResult<enums::auth::ExportedAuthorization> {
+    let me = call.me()?;
+    if !(1..=5).contains(&request.dc_id) || request.dc_id == call.dc_id {
+        return Err(bad("DC_ID_INVALID"));
+    }
+    let mut ticket = vec![0; 64];
+    call.world.random.fill(&mut ticket);
+    let now = call.now;
+    let exported = &mut call.world.exported;
+    exported.retain(|_, issued| now.saturating_sub(*issued) < TICKET_LIFETIME);
+    exported.insert((me, ticket.clone()), now);
+    Ok(types::auth::ExportedAuthorization {
+        id: me,
+        bytes: ticket.into(),
+    }
+    .into())
+}
+
+/// How long a ticket of `auth.exportAuthorization` is good for.
+const TICKET_LIFETIME: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// `auth.importAuthorization`.
+pub(super) fn import_authorization(
+    call: &mut Call<'_>,
+    request: functions::auth::ImportAuthorization,
+) -> RpcResult<enums::auth::Authorization> {
+    let invalid = || bad("AUTH_BYTES_INVALID");
+    let issued = call
+        .world
+        .exported
+        .remove(&(request.id, request.bytes.to_vec()))
+        .ok_or_else(invalid)?;
+    if call.now.saturating_sub(issued) >= TICKET_LIFETIME {
+        return Err(invalid());
+    }
+    let user = request.id;
+    let identity = call.identity;
+    let created = call.date();
+    call.world.commit(Event::Authorized(Authorization {
+        auth_key_id: identity,
+        user,
+        created,
+    }));
+    Ok(blank::login(call.user_object(user, user)).into())
+}
+
+/// Bytes of the envelope that its message key covers.
+const BIND_HASHED: usize = 72;
+/// Envelope around the inner data of `auth.bindTempAuthKey`, and the inner data's constructor.
+const BIND_INNER: i32 = 0x75a3_f765;
+
+/// `auth.bindTempAuthKey`, see <https://core.telegram.org/method/auth.bindTempAuthKey>.
+pub(super) fn bind_temp_auth_key(
+    call: &mut Call<'_>,
+    request: functions::auth::BindTempAuthKey,
+) -> RpcResult<bool> {
+    let Some(session) = call.origin else {
+        return Err(bad("TEMP_AUTH_KEY_EMPTY"));
+    };
+    let temporary = call
+        .world
+        .state
+        .keys
+        .get(&session.auth_key_id)
+        .filter(|entry| entry.expires_at.is_some())
+        .ok_or(bad("TEMP_AUTH_KEY_EMPTY"))?;
+    if temporary
+        .bound_to
+        .is_some_and(|permanent| permanent != request.perm_auth_key_id)
+    {
+        return Err(bad("TEMP_AUTH_KEY_ALREADY_BOUND"));
+    }
+    if Some(request.expires_at) != temporary.expires_at || request.expires_at <= call.date() {
+        return Err(bad("EXPIRES_AT_INVALID"));
+    }
+    let invalid = || -> RpcError { bad("ENCRYPTED_MESSAGE_INVALID") };
+    let permanent = call
+        .world
+        .key(request.perm_auth_key_id)
+        .filter(|record| record.expires_at.is_none())
+        .ok_or_else(invalid)?;
+    let inner =
+        open_bind_envelope(&permanent.key, &request.encrypted_message).ok_or_else(invalid)?;
+    let expected = BindInner {
+        msg_id: call.msg_id,
+        nonce: request.nonce,
+        temporary: session.auth_key_id,
+        permanent: request.perm_auth_key_id,
+        session: session.session_id,
+        expires_at: request.expires_at,
+    };
+    if inner != expected {
+        return Err(invalid());
+    }
+    call.world.commit(Event::KeyBound {
+        temporary: session.auth_key_id,
+        permanent: request.perm_auth_key_id,
+    });
+    Ok(true)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct BindInner {
+    msg_id: i64,
+    nonce: i64,
+    temporary: i64,
+    permanent: i64,
+    session: i64,
+    expires_at: i32,
+}
+
+/// Random 16, msg_id 8, seqno 4, length 4, then 40 bytes of inner data, and padding.
+fn open_bind_envelope(key: &actogram_crypto::AuthKey, message: &[u8]) -> Option<BindInner> {
+    let plain = actogram_crypto::message::decrypt_v1(key, message, BIND_HASHED).ok()?;
+    let mut reader = tl::Reader::new(plain.into());
+    for _ in 0..2 {
+        reader.get_i64().ok()?;
+    }
+    let msg_id = reader.get_i64().ok()?;
+    let (seq_no, length) = (reader.get_i32().ok()?, reader.get_i32().ok()?);
+    if seq_no != 0 || length != 40 || reader.get_i32().ok()? != BIND_INNER {
+        return None;
+    }
+    Some(BindInner {
+        msg_id,
+        nonce: reader.get_i64().ok()?,
+        temporary: reader.get_i64().ok()?,
+        permanent: reader.get_i64().ok()?,
+        session: reader.get_i64().ok()?,
+        expires_at: reader.get_i32().ok()?,
+    })
+}

@@ -1,0 +1,151 @@
+//! One call under way: who calls, and what they may refer to.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actogram_tl as tl;
+use tl::enums;
+
+use super::errors::{CHAT_ID_INVALID, PEER_ID_INVALID, RpcResult, USER_ID_INVALID, unauthorized};
+use super::view;
+use crate::model::world::unix;
+use crate::model::{AuthKeyId, Chat, PeerKey, SessionKey, User, UserId, World};
+
+/// What the network knows of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallContext {
+    /// Unix time.
+    pub now: Duration,
+    /// The datacenter it came to.
+    pub dc_id: i32,
+    /// Where it came from.
+    pub address: IpAddr,
+    /// The key it was encrypted with, temporary or permanent.
+    pub auth_key_id: AuthKeyId,
+    /// The session it came in.
+    pub session_id: i64,
+    /// The message it came as.
+    pub msg_id: i64,
+}
+
+impl CallContext {
+    pub(crate) fn session(&self) -> SessionKey {
+        SessionKey {
+            auth_key_id: self.auth_key_id,
+            session_id: self.session_id,
+        }
+    }
+}
+
+/// A call that passed the wrappers.
+pub(crate) struct Call<'w> {
+    pub(crate) world: &'w mut World,
+    pub(crate) now: Duration,
+    pub(crate) dc_id: i32,
+    /// The permanent key; nothing when the operator acts for an account.
+    pub(crate) identity: AuthKeyId,
+    /// Where the answer goes: pushes go to the other sessions.
+    pub(crate) origin: Option<SessionKey>,
+    pub(crate) msg_id: i64,
+    pub(crate) user: Option<UserId>,
+}
+
+impl<'w> Call<'w> {
+    /// A call the operator makes in the name of an account.
+    pub(crate) fn as_account(world: &'w mut World, now: Duration, user: UserId) -> Self {
+        Self {
+            dc_id: world.datacenters.first().map_or(2, |dc| dc.id),
+            world,
+            now,
+            identity: 0,
+            origin: None,
+            msg_id: 0,
+            user: Some(user),
+        }
+    }
+
+    pub(crate) fn date(&self) -> i32 {
+        unix(self.now)
+    }
+
+    /// The account that calls.
+    pub(crate) fn me(&self) -> RpcResult<UserId> {
+        self.user.ok_or(unauthorized("AUTH_KEY_UNREGISTERED"))
+    }
+
+    pub(crate) fn is_bot(&self, user: UserId) -> bool {
+        self.world
+            .state
+            .users
+            .get(&user)
+            .is_some_and(|user| user.bot.is_some())
+    }
+
+    fn known_user(&self, id: UserId, access_hash: i64) -> Option<&User> {
+        let me = self.user?;
+        let user = self.world.state.users.get(&id)?;
+        let right = id == me || access_hash == view::access_hash(&self.world.state, me, id);
+        // Bots may leave the hash out for people who talked to them.
+        let lenient = access_hash == 0 && self.is_bot(me) && self.has_dialog(me, id);
+        (right || lenient).then_some(user)
+    }
+
+    pub(crate) fn has_dialog(&self, owner: UserId, other: UserId) -> bool {
+        self.world
+            .state
+            .mailboxes
+            .get(&owner)
+            .is_some_and(|mailbox| mailbox.dialogs.contains_key(&PeerKey::User(other)))
+    }
+
+    /// The user an `InputUser` names; the access hash is the caller's own.
+    pub(crate) fn input_user(&self, input: &enums::InputUser) -> RpcResult<&User> {
+        let me = self.me()?;
+        let found = match input {
+            enums::InputUser::InputUserSelf => self.world.state.users.get(&me),
+            enums::InputUser::InputUser(user) => self.known_user(user.user_id, user.access_hash),
+            _ => None,
+        };
+        found.ok_or(USER_ID_INVALID)
+    }
+
+    /// The peer an `InputPeer` names. Groups must have the caller as a member or have had it.
+    pub(crate) fn input_peer(&self, input: &enums::InputPeer) -> RpcResult<PeerKey> {
+        let me = self.me()?;
+        match input {
+            enums::InputPeer::InputPeerSelf => Ok(PeerKey::User(me)),
+            enums::InputPeer::InputPeerUser(user) => self
+                .known_user(user.user_id, user.access_hash)
+                .map(|user| PeerKey::User(user.id))
+                .ok_or(PEER_ID_INVALID),
+            enums::InputPeer::InputPeerChat(chat) => {
+                let known = self.visible_chat(chat.chat_id).is_some();
+                known
+                    .then_some(PeerKey::Chat(chat.chat_id))
+                    .ok_or(PEER_ID_INVALID)
+            }
+            _ => Err(PEER_ID_INVALID),
+        }
+    }
+
+    /// A group the caller is or was a member of.
+    pub(crate) fn visible_chat(&self, id: i64) -> Option<&Chat> {
+        let me = self.user?;
+        let chat = self.world.state.chats.get(&id)?;
+        let has_history = self
+            .world
+            .state
+            .mailboxes
+            .get(&me)
+            .is_some_and(|mailbox| mailbox.dialogs.contains_key(&PeerKey::Chat(id)));
+        (chat.participants.contains_key(&me) || has_history).then_some(chat)
+    }
+
+    /// A group the caller is a member of now.
+    pub(crate) fn member_chat(&self, id: i64) -> RpcResult<&Chat> {
+        let me = self.me()?;
+        self.visible_chat(id)
+            .filter(|chat| chat.participants.contains_key(&me))
+            .ok_or(CHAT_ID_INVALID)
+    }
+}

@@ -1,0 +1,173 @@
+//! `help.*`: the configuration a client starts with.
+
+use actogram_tl as tl;
+use tl::{enums, functions, types};
+
+use super::call::Call;
+use super::errors::RpcResult;
+use super::view::blank;
+use crate::model::DatacenterAddress;
+
+/// Datacenter ids that every client may ask for; those without a listener of their own are at the first one.
+const KNOWN_DATACENTERS: std::ops::RangeInclusive<i32> = 1..=5;
+/// Clients fetch the configuration again after so many seconds.
+const CONFIG_LIFETIME: i32 = 3600;
+
+fn dc_option(id: i32, address: &DatacenterAddress) -> enums::DcOption {
+    let mut option = blank::dc_option(id, address.ip.to_string(), i32::from(address.port));
+    option.ipv6 = address.ip.is_ipv6();
+    option.this_port_only = true;
+    option.static_ = true;
+    option.into()
+}
+
+/// `help.getConfig`: the listening port for every datacenter id, see <https://core.telegram.org/method/help.getConfig>.
+pub(super) fn get_config(
+    call: &mut Call<'_>,
+    _: functions::help::GetConfig,
+) -> RpcResult<enums::Config> {
+    let world = &call.world;
+    let mut dc_options = Vec::new();
+    for id in KNOWN_DATACENTERS {
+        let own: Vec<_> = world.datacenters.iter().filter(|dc| dc.id == id).collect();
+        if own.is_empty() {
+            dc_options.extend(world.datacenters.first().map(|dc| dc_option(id, dc)));
+        }
+        dc_options.extend(own.into_iter().map(|dc| dc_option(id, dc)));
+    }
+    let limits = &world.config.limits;
+    let date = call.date();
+    Ok(types::Config {
+        default_p2p_contacts: true,
+        preload_featured_stickers: false,
+        revoke_pm_inbox: true,
+        blocked_mode: false,
+        force_try_ipv6: false,
+        date,
+        expires: date.saturating_add(CONFIG_LIFETIME),
+        test_mode: false,
+        this_dc: call.dc_id,
+        dc_options,
+        dc_txt_domain_name: String::new(),
+        chat_size_max: i32::try_from(limits.chat_size).unwrap_or(i32::MAX),
+        megagroup_size_max: 200_000,
+        forwarded_count_max: 100,
+        online_update_period_ms: 210_000,
+        offline_blur_timeout_ms: 5_000,
+        offline_idle_timeout_ms: 30_000,
+        online_cloud_timeout_ms: 300_000,
+        notify_cloud_delay_ms: 30_000,
+        notify_default_delay_ms: 1_500,
+        push_chat_period_ms: 60_000,
+        push_chat_limit: 2,
+        edit_time_limit: limits.edit_seconds,
+        revoke_time_limit: i32::MAX,
+        revoke_pm_time_limit: i32::MAX,
+        rating_e_decay: 2_419_200,
+        stickers_recent_limit: 200,
+        channels_read_media_period: 604_800,
+        tmp_sessions: None,
+        call_receive_timeout_ms: 20_000,
+        call_ring_timeout_ms: 90_000,
+        call_connect_timeout_ms: 30_000,
+        call_packet_timeout_ms: 10_000,
+        me_url_prefix: "https://t.me/".to_owned(),
+        autoupdate_url_prefix: None,
+        gif_search_username: None,
+        venue_search_username: None,
+        img_search_username: None,
+        static_maps_provider: None,
+        caption_length_max: 1024,
+        message_length_max: i32::try_from(limits.message_length).unwrap_or(i32::MAX),
+        webfile_dc_id: call.dc_id,
+        suggested_lang_code: None,
+        lang_pack_version: None,
+        base_lang_pack_version: None,
+        reactions_default: None,
+        autologin_token: None,
+    }
+    .into())
+}
+
+/// `help.getNearestDc`.
+pub(super) fn get_nearest_dc(
+    call: &mut Call<'_>,
+    _: functions::help::GetNearestDc,
+) -> RpcResult<enums::NearestDc> {
+    Ok(types::NearestDc {
+        country: "ZZ".to_owned(),
+        this_dc: call.dc_id,
+        nearest_dc: call.dc_id,
+    }
+    .into())
+}
+
+/// `help.getAppConfig`: this datacenter has no client settings to give.
+pub(super) fn get_app_config(
+    _: &mut Call<'_>,
+    request: functions::help::GetAppConfig,
+) -> RpcResult<enums::help::AppConfig> {
+    const HASH: i32 = 1;
+    if request.hash == HASH {
+        return Ok(enums::help::AppConfig::AppConfigNotModified);
+    }
+    Ok(types::help::AppConfig {
+        hash: HASH,
+        config: types::JsonObject { value: Vec::new() }.into(),
+    }
+    .into())
+}
+
+/// `help.getTermsOfServiceUpdate`: there are no terms.
+pub(super) fn get_terms_of_service_update(
+    call: &mut Call<'_>,
+    _: functions::help::GetTermsOfServiceUpdate,
+) -> RpcResult<enums::help::TermsOfServiceUpdate> {
+    Ok(types::help::TermsOfServiceUpdateEmpty {
+        expires: call.date().saturating_add(CONFIG_LIFETIME),
+    }
+    .into())
+}
+
+/// `help.getCountriesList`: no country has a telephone network here.
+pub(super) fn get_countries_list(
+    _: &mut Call<'_>,
+    _: functions::help::GetCountriesList,
+) -> RpcResult<enums::help::CountriesList> {
+    Ok(types::help::CountriesList {
+        countries: Vec::new(),
+        hash: 0,
+    }
+    .into())
+}
+
+/// `help.getCdnConfig`: no CDN.
+pub(super) fn get_cdn_config(
+    _: &mut Call<'_>,
+    _: functions::help::GetCdnConfig,
+) -> RpcResult<enums::CdnConfig> {
+    Ok(types::CdnConfig {
+        public_keys: Vec::new(),
+    }
+    .into())
+}
+
+/// `help.saveAppLog`: written to the log of the datacenter.
+pub(super) fn save_app_log(
+    _: &mut Call<'_>,
+    request: functions::help::SaveAppLog,
+) -> RpcResult<bool> {
+    tracing::debug!(events = request.events.len(), "help.saveAppLog");
+    Ok(true)
+}
+
+/// `help.getPromoData`: nothing is promoted.
+pub(super) fn get_promo_data(
+    call: &mut Call<'_>,
+    _: functions::help::GetPromoData,
+) -> RpcResult<enums::help::PromoData> {
+    Ok(types::help::PromoDataEmpty {
+        expires: call.date().saturating_add(CONFIG_LIFETIME),
+    }
+    .into())
+}

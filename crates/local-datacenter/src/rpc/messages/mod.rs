@@ -1,0 +1,16 @@
+//! `messages.*`: private chats and basic groups.
+
+pub(in crate::rpc) mod change;
+pub(in crate::rpc) mod dialogs;
+pub(in crate::rpc) mod groups;
+pub(in crate::rpc) mod history;
+pub(in crate::rpc) mod read;
+pub(in crate::rpc) mod send;
+mod text;
+
+use super::errors::RpcError;
+
+/// A parameter of a built method that is not built.
+fn parameter_not_built(method: &str, parameter: &str) -> RpcError {
+    RpcError::new(400, format!("PARAMETER_NOT_BUILT ({method} {parameter})"))
+}

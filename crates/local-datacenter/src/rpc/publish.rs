@@ -1,0 +1,257 @@
+//! From recorded changes to pushes: every account touched hears of it, in every session that takes updates.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actogram_tl as tl;
+use bytes::Bytes;
+use tl::{Encode, enums, types};
+
+use super::call::Call;
+use super::faults::PushFault;
+use super::view::{View, blank};
+use crate::model::world::unix;
+use crate::model::{
+    BoxChange, Event, PeerKey, Push, SeqChange, SessionKey, Touched, UserId, World,
+};
+
+impl World {
+    /// When a person was last online: the end of being online (positive) or minus the time of leaving.
+    pub(crate) fn online(&self, user: UserId) -> Option<i32> {
+        self.online.get(&user).copied()
+    }
+
+    /// Sends a container to every session of `account` that takes updates, except one.
+    pub(crate) fn push(
+        &mut self,
+        account: UserId,
+        except: Option<SessionKey>,
+        updates: &enums::Updates,
+    ) {
+        let sessions = self.listening(account, except);
+        if sessions.is_empty() {
+            return;
+        }
+        let fault = self.faults.take_push(account);
+        if fault == Some(PushFault::Withhold) {
+            return;
+        }
+        let mut encoded: BTreeMap<i32, Bytes> = BTreeMap::new();
+        for (key, layer) in sessions {
+            let body = encoded
+                .entry(layer)
+                .or_insert_with(|| updates.to_bytes_for(layer))
+                .clone();
+            let push = Push {
+                auth_key_id: key.auth_key_id,
+                session_id: key.session_id,
+                body,
+            };
+            if fault == Some(PushFault::Swap) {
+                self.held.push((account, push));
+                continue;
+            }
+            self.counters.count_push();
+            if fault == Some(PushFault::Duplicate) {
+                self.outcome.pushes.push(push.clone());
+            }
+            self.outcome.pushes.push(push);
+        }
+        if fault != Some(PushFault::Swap) {
+            let (due, kept) = std::mem::take(&mut self.held)
+                .into_iter()
+                .partition(|(user, _)| *user == account);
+            self.held = kept;
+            let due: Vec<(UserId, Push)> = due;
+            self.outcome
+                .pushes
+                .extend(due.into_iter().map(|(_, push)| push));
+        }
+    }
+
+    fn listening(&self, account: UserId, except: Option<SessionKey>) -> Vec<(SessionKey, i32)> {
+        let Some(keys) = self.state.keys_of.get(&account) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for permanent in keys {
+            let temporary = self.state.temporary_of.get(permanent).copied();
+            for id in [Some(*permanent), temporary].into_iter().flatten() {
+                let newest = self.state.clients.get(&id).map(|info| info.layer);
+                for (key, entry) in self.sessions.listening(id) {
+                    if Some(key) == except {
+                        continue;
+                    }
+                    let layer = entry.layer.or(newest).unwrap_or(tl::LAYER);
+                    found.push((key, layer));
+                }
+            }
+        }
+        found
+    }
+
+    /// Pushes recorded changes to the sessions of their accounts, one container per account. `extra` adds updates
+    /// that take no `pts`. Returns the container of `own`, which is not pushed to `origin`.
+    pub(crate) fn publish(
+        &mut self,
+        now: Duration,
+        touched: &[Touched],
+        own: Option<UserId>,
+        origin: Option<SessionKey>,
+        extra: &dyn Fn(&mut View<'_>, UserId) -> Vec<enums::Update>,
+    ) -> Option<enums::Updates> {
+        let date = unix(now);
+        let mut order: Vec<UserId> = Vec::new();
+        let mut positions: BTreeMap<UserId, Vec<i32>> = BTreeMap::new();
+        for Touched { account, pts } in touched {
+            let list = positions.entry(*account).or_default();
+            if list.is_empty() {
+                order.push(*account);
+            }
+            list.push(*pts);
+        }
+        let mut answer = None;
+        for account in order {
+            let list = positions.remove(&account).unwrap_or_default();
+            let compact = (self.config.compact_updates && Some(account) != own)
+                .then(|| self.compact(account, &list))
+                .flatten();
+            let container = match compact {
+                Some(container) => container,
+                None => {
+                    let online = |user| self.online(user);
+                    let mut view = View::new(&self.state, account, &online);
+                    let mut updates = extra(&mut view, account);
+                    updates.extend(list.iter().filter_map(|pts| view.update(*pts)));
+                    view.container(updates, date, 0)
+                }
+            };
+            self.push(account, origin, &container);
+            if Some(account) == own {
+                answer = Some(container);
+            }
+        }
+        answer
+    }
+
+    /// A plain text as `updateShortMessage` or `updateShortChatMessage`, if it is one.
+    fn compact(&self, account: UserId, positions: &[i32]) -> Option<enums::Updates> {
+        let [pts] = positions else { return None };
+        let entry = self.state.mailbox(account)?.log.get(pts)?;
+        let BoxChange::New { id } = entry.change else {
+            return None;
+        };
+        let message = self.state.message(account, id)?;
+        if message.action.is_some() || message.forward.is_some() || message.reply_markup.is_some() {
+            return None;
+        }
+        let online = |user| self.online(user);
+        let mut view = View::new(&self.state, account, &online);
+        let text = message.text.clone();
+        let (entities, reply_to) = (
+            view.entities(message.entities.as_ref()),
+            view.reply_header(message),
+        );
+        match message.peer_for(account) {
+            PeerKey::User(user_id) => {
+                let mut short =
+                    blank::short_message(id, user_id, text, *pts, entry.count, message.date);
+                short.out = message.from == account;
+                short.silent = message.silent;
+                short.entities = entities;
+                short.reply_to = reply_to;
+                Some(short.into())
+            }
+            PeerKey::Chat(chat_id) => {
+                let mut short = blank::short_chat_message(
+                    id,
+                    message.from,
+                    chat_id,
+                    text,
+                    *pts,
+                    entry.count,
+                    message.date,
+                );
+                short.out = message.from == account;
+                short.silent = message.silent;
+                short.entities = entities;
+                short.reply_to = reply_to;
+                Some(short.into())
+            }
+        }
+    }
+
+    /// Records a change of the `seq` sequence and pushes it.
+    pub(crate) fn sequence(
+        &mut self,
+        now: Duration,
+        account: UserId,
+        except: Option<SessionKey>,
+        change: SeqChange,
+    ) {
+        self.commit(Event::Sequenced {
+            owner: account,
+            date: unix(now),
+            change: change.clone(),
+        });
+        let Some(mailbox) = self.state.mailbox(account) else {
+            return;
+        };
+        let (seq, date) = (mailbox.seq, mailbox.seq_date);
+        let online = |user| self.online(user);
+        let mut view = View::new(&self.state, account, &online);
+        let updates = view.seq_update(&change).into_iter().collect();
+        let container = view.container(updates, date, seq);
+        self.push(account, except, &container);
+    }
+
+    /// Pushes something that nobody records, as typing.
+    pub(crate) fn push_short(&mut self, now: Duration, account: UserId, update: enums::Update) {
+        let container = types::UpdateShort {
+            update,
+            date: unix(now),
+        }
+        .into();
+        self.push(account, None, &container);
+    }
+}
+
+impl Call<'_> {
+    /// Publishes changes this call made; returns the caller's own container, empty if it was not touched.
+    pub(crate) fn publish(&mut self, touched: &[Touched]) -> enums::Updates {
+        self.publish_with(touched, &|_, _| Vec::new())
+    }
+
+    /// [`Call::publish`] with updates that take no `pts`.
+    pub(crate) fn publish_with(
+        &mut self,
+        touched: &[Touched],
+        extra: &dyn Fn(&mut View<'_>, UserId) -> Vec<enums::Update>,
+    ) -> enums::Updates {
+        let (now, user, origin) = (self.now, self.user, self.origin);
+        self.world
+            .publish(now, touched, user, origin, extra)
+            .unwrap_or_else(|| {
+                types::Updates {
+                    updates: Vec::new(),
+                    users: Vec::new(),
+                    chats: Vec::new(),
+                    date: unix(now),
+                    seq: 0,
+                }
+                .into()
+            })
+    }
+
+    /// The caller's view of the state.
+    pub(crate) fn view<R>(&self, viewer: UserId, f: impl FnOnce(&mut View<'_>) -> R) -> R {
+        let online = |user| self.world.online(user);
+        let mut view = View::new(&self.world.state, viewer, &online);
+        f(&mut view)
+    }
+
+    /// A user as the caller sees it.
+    pub(crate) fn user_object(&self, viewer: UserId, user: UserId) -> enums::User {
+        self.view(viewer, |view| view.user(user))
+    }
+}

@@ -1,0 +1,497 @@
+//! How an account sees the model: TL objects with that account's ids, access hashes and flags.
+
+pub(crate) mod blank;
+
+use std::collections::BTreeSet;
+
+use actogram_crypto::sha::sha256;
+use actogram_tl as tl;
+use tl::{Decode, Encode, enums, types};
+
+use crate::model::{
+    Action, BoxChange, Chat, Draft, Message, PeerKey, SeqChange, State, TlBytes, User, UserId,
+};
+
+/// The access hash under which `viewer` may name `target`; another viewer's hash does not open it.
+pub(crate) fn access_hash(state: &State, viewer: UserId, target: UserId) -> i64 {
+    let mut input = Vec::with_capacity(48);
+    if let Some(secret) = &state.secret {
+        input.extend_from_slice(secret.expose());
+    }
+    input.extend_from_slice(&viewer.to_le_bytes());
+    input.extend_from_slice(&target.to_le_bytes());
+    let digest = sha256(&input);
+    let mut hash = [0; 8];
+    hash.copy_from_slice(&digest[..8]);
+    // 0 means "not known" to clients.
+    i64::from_le_bytes(hash) | 1
+}
+
+/// A TL peer.
+pub(crate) fn peer(key: PeerKey) -> enums::Peer {
+    match key {
+        PeerKey::User(user_id) => types::PeerUser { user_id }.into(),
+        PeerKey::Chat(chat_id) => types::PeerChat { chat_id }.into(),
+    }
+}
+
+/// A stored TL vector, or nothing.
+pub(crate) fn stored<T: Decode>(bytes: Option<&TlBytes>) -> Option<T> {
+    T::from_bytes(bytes?.0.clone()).ok()
+}
+
+/// A TL value to be stored.
+pub(crate) fn to_store<T: Encode>(value: &T) -> TlBytes {
+    TlBytes(value.to_bytes())
+}
+
+/// Builds objects for one viewer and collects whom they mention.
+pub(crate) struct View<'s> {
+    state: &'s State,
+    viewer: UserId,
+    users: BTreeSet<UserId>,
+    chats: BTreeSet<i64>,
+    online: &'s dyn Fn(UserId) -> Option<i32>,
+}
+
+impl std::fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View")
+            .field("viewer", &self.viewer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'s> View<'s> {
+    /// A view for `viewer`; `online` tells when a person was last online (unix time; in the future while online).
+    pub(crate) fn new(
+        state: &'s State,
+        viewer: UserId,
+        online: &'s dyn Fn(UserId) -> Option<i32>,
+    ) -> Self {
+        Self {
+            state,
+            viewer,
+            users: BTreeSet::new(),
+            chats: BTreeSet::new(),
+            online,
+        }
+    }
+
+    /// Notes that a peer was mentioned.
+    pub(crate) fn mention(&mut self, key: PeerKey) {
+        match key {
+            PeerKey::User(id) => {
+                self.users.insert(id);
+            }
+            PeerKey::Chat(id) => {
+                self.chats.insert(id);
+            }
+        }
+    }
+
+    /// The users mentioned so far.
+    pub(crate) fn users(&self) -> Vec<enums::User> {
+        self.users.iter().map(|id| self.user(*id)).collect()
+    }
+
+    /// The groups mentioned so far.
+    pub(crate) fn chats(&self) -> Vec<enums::Chat> {
+        self.chats
+            .iter()
+            .filter_map(|id| self.state.chats.get(id))
+            .map(|chat| self.chat(chat))
+            .collect()
+    }
+
+    /// A user, or `userEmpty`.
+    pub(crate) fn user(&self, id: UserId) -> enums::User {
+        self.state.users.get(&id).map_or_else(
+            || types::UserEmpty { id }.into(),
+            |user| self.full_user_object(user).into(),
+        )
+    }
+
+    fn full_user_object(&self, user: &User) -> types::User {
+        let me = user.id == self.viewer;
+        let contact = self
+            .state
+            .contacts
+            .get(&self.viewer)
+            .and_then(|book| book.get(&user.id));
+        let mutual = contact.is_some()
+            && self
+                .state
+                .contacts
+                .get(&user.id)
+                .is_some_and(|book| book.contains_key(&self.viewer));
+        let mut object = blank::user(user.id);
+        object.self_ = me;
+        object.contact = contact.is_some();
+        object.mutual_contact = mutual;
+        object.deleted = user.deleted;
+        object.access_hash = Some(access_hash(self.state, self.viewer, user.id));
+        if user.deleted {
+            return object;
+        }
+        object.first_name = Some(contact.map_or_else(
+            || user.first_name.clone(),
+            |contact| contact.first_name.clone(),
+        ));
+        object.last_name = match contact {
+            Some(contact) => Some(contact.last_name.clone()).filter(|name| !name.is_empty()),
+            None => user.last_name.clone(),
+        };
+        object.username.clone_from(&user.username);
+        if me || contact.is_some() {
+            object.phone.clone_from(&user.phone);
+        }
+        if let Some(bot) = &user.bot {
+            object.bot = true;
+            object.bot_info_version = Some(bot.info_version);
+            // Every message of a group reaches its bots: privacy mode is off.
+            object.bot_chat_history = true;
+        } else {
+            object.status = Some(self.status(user.id));
+        }
+        object
+    }
+
+    /// Whether a person is online.
+    pub(crate) fn status(&self, id: UserId) -> enums::UserStatus {
+        match (self.online)(id) {
+            Some(until) if until > 0 => types::UserStatusOnline { expires: until }.into(),
+            Some(was_online) => types::UserStatusOffline {
+                was_online: was_online.saturating_neg(),
+            }
+            .into(),
+            None => enums::UserStatus::UserStatusEmpty,
+        }
+    }
+
+    /// A group.
+    pub(crate) fn chat(&self, chat: &Chat) -> enums::Chat {
+        let member = chat.participants.get(&self.viewer);
+        let count = i32::try_from(chat.participants.len()).unwrap_or(i32::MAX);
+        let mut object = blank::chat(
+            chat.id,
+            chat.title.clone(),
+            enums::ChatPhoto::ChatPhotoEmpty,
+            count,
+            chat.date,
+            chat.version,
+        );
+        object.creator = chat.creator == self.viewer;
+        object.left = member.is_none();
+        object.default_banned_rights = Some(blank::banned_rights(i32::MAX).into());
+        object.into()
+    }
+
+    /// The members of a group.
+    pub(crate) fn participants(&mut self, chat: &Chat) -> enums::ChatParticipants {
+        let mut participants: Vec<enums::ChatParticipant> = Vec::new();
+        for (user_id, member) in &chat.participants {
+            self.users.insert(*user_id);
+            participants.push(if *user_id == chat.creator {
+                types::ChatParticipantCreator {
+                    user_id: *user_id,
+                    rank: None,
+                }
+                .into()
+            } else if member.admin {
+                types::ChatParticipantAdmin {
+                    user_id: *user_id,
+                    inviter_id: member.inviter,
+                    date: member.date,
+                    rank: None,
+                }
+                .into()
+            } else {
+                types::ChatParticipant {
+                    user_id: *user_id,
+                    inviter_id: member.inviter,
+                    date: member.date,
+                    rank: None,
+                }
+                .into()
+            });
+        }
+        types::ChatParticipants {
+            chat_id: chat.id,
+            participants,
+            version: chat.version,
+        }
+        .into()
+    }
+
+    /// The viewer's copy of a message.
+    pub(crate) fn message(&mut self, message: &Message, id: i32) -> enums::Message {
+        let out = message.from == self.viewer;
+        let key = message.peer_for(self.viewer);
+        self.mention(key);
+        self.users.insert(message.from);
+        // Incoming private messages leave the author out: it is the peer.
+        let from_id =
+            (out || matches!(key, PeerKey::Chat(_))).then(|| peer(PeerKey::User(message.from)));
+        let reply_to = self.reply_header(message);
+        if let Some(action) = &message.action {
+            let action = self.action(action);
+            let mut object = blank::service_message(id, peer(key), message.date, action);
+            object.out = out;
+            object.from_id = from_id;
+            object.reply_to = reply_to;
+            object.silent = message.silent;
+            return object.into();
+        }
+        let mut object = blank::message(id, peer(key), message.date, message.text.clone());
+        object.out = out;
+        object.silent = message.silent;
+        object.noforwards = message.noforwards;
+        object.from_id = from_id;
+        object.reply_to = reply_to;
+        object.fwd_from = message.forward.map(|forward| {
+            self.users.insert(forward.from);
+            let mut header = blank::forward_header(forward.date);
+            header.from_id = Some(peer(PeerKey::User(forward.from)));
+            header.into()
+        });
+        object.entities = self.entities(message.entities.as_ref());
+        object.mentioned = !out && self.mentions_viewer(&object.entities);
+        object.reply_markup = stored(message.reply_markup.as_ref());
+        object.edit_date = message.edit_date;
+        object.into()
+    }
+
+    fn mentions_viewer(&self, entities: &Option<Vec<enums::MessageEntity>>) -> bool {
+        entities.iter().flatten().any(|entity| {
+            matches!(entity, enums::MessageEntity::MessageEntityMentionName(mention) if mention.user_id == self.viewer)
+        })
+    }
+
+    pub(crate) fn entities(
+        &mut self,
+        bytes: Option<&TlBytes>,
+    ) -> Option<Vec<enums::MessageEntity>> {
+        let entities: Vec<enums::MessageEntity> = stored(bytes)?;
+        for entity in &entities {
+            if let enums::MessageEntity::MessageEntityMentionName(mention) = entity {
+                self.users.insert(mention.user_id);
+            }
+        }
+        Some(entities)
+    }
+
+    /// The viewer's id of the answered message; nothing if it holds no copy of it.
+    pub(crate) fn reply_header(&self, message: &Message) -> Option<enums::MessageReplyHeader> {
+        let replied = self.state.messages.get(&message.reply_to?)?;
+        let mut header = blank::reply_header();
+        header.reply_to_msg_id = Some(*replied.copies.get(&self.viewer)?);
+        Some(header.into())
+    }
+
+    fn action(&mut self, action: &Action) -> enums::MessageAction {
+        match action {
+            Action::ChatCreate { title, users } => {
+                self.users.extend(users);
+                types::MessageActionChatCreate {
+                    title: title.clone(),
+                    users: users.clone(),
+                }
+                .into()
+            }
+            Action::ChatAddUser { users } => {
+                self.users.extend(users);
+                types::MessageActionChatAddUser {
+                    users: users.clone(),
+                }
+                .into()
+            }
+            Action::ChatDeleteUser { user } => {
+                self.users.insert(*user);
+                types::MessageActionChatDeleteUser { user_id: *user }.into()
+            }
+            Action::ChatEditTitle { title } => types::MessageActionChatEditTitle {
+                title: title.clone(),
+            }
+            .into(),
+        }
+    }
+
+    /// The viewer's message with this id, or nothing.
+    pub(crate) fn message_by_id(&mut self, id: i32) -> Option<enums::Message> {
+        let state = self.state;
+        let message = state.message(self.viewer, id)?;
+        Some(self.message(message, id))
+    }
+
+    /// A recorded change as an update; nothing if its message is gone since.
+    pub(crate) fn update(&mut self, pts: i32) -> Option<enums::Update> {
+        let state = self.state;
+        let entry = state.mailbox(self.viewer)?.log.get(&pts)?;
+        let pts_count = entry.count;
+        Some(match &entry.change {
+            BoxChange::New { id } => types::UpdateNewMessage {
+                message: self.message_by_id(*id)?,
+                pts,
+                pts_count,
+            }
+            .into(),
+            BoxChange::Edited { id } => types::UpdateEditMessage {
+                message: self.message_by_id(*id)?,
+                pts,
+                pts_count,
+            }
+            .into(),
+            BoxChange::Deleted { ids } => types::UpdateDeleteMessages {
+                messages: ids.clone(),
+                pts,
+                pts_count,
+            }
+            .into(),
+            BoxChange::ReadInbox {
+                peer: key,
+                max_id,
+                still_unread,
+            } => {
+                self.mention(*key);
+                types::UpdateReadHistoryInbox {
+                    folder_id: None,
+                    peer: peer(*key),
+                    top_msg_id: None,
+                    max_id: *max_id,
+                    still_unread_count: *still_unread,
+                    pts,
+                    pts_count,
+                }
+                .into()
+            }
+            BoxChange::ReadOutbox { peer: key, max_id } => {
+                self.mention(*key);
+                types::UpdateReadHistoryOutbox {
+                    peer: peer(*key),
+                    max_id: *max_id,
+                    pts,
+                    pts_count,
+                }
+                .into()
+            }
+        })
+    }
+
+    /// A change of the `seq` sequence as an update.
+    pub(crate) fn seq_update(&mut self, change: &SeqChange) -> Option<enums::Update> {
+        let state = self.state;
+        Some(match change {
+            SeqChange::UserName { user } => {
+                self.users.insert(*user);
+                let user = state.users.get(user)?;
+                types::UpdateUserName {
+                    user_id: user.id,
+                    first_name: user.first_name.clone(),
+                    last_name: user.last_name.clone().unwrap_or_default(),
+                    usernames: user
+                        .username
+                        .iter()
+                        .map(|username| {
+                            types::Username {
+                                editable: true,
+                                active: true,
+                                deletable: false,
+                                expired: false,
+                                username: username.clone(),
+                            }
+                            .into()
+                        })
+                        .collect(),
+                }
+                .into()
+            }
+            SeqChange::Draft { peer: key } => {
+                self.mention(*key);
+                let draft = state.mailbox(self.viewer)?.dialogs.get(key)?.draft.as_ref();
+                types::UpdateDraftMessage {
+                    peer: peer(*key),
+                    top_msg_id: None,
+                    saved_peer_id: None,
+                    draft: self.draft(draft),
+                }
+                .into()
+            }
+            SeqChange::NewAuthorization { auth_key_id } => {
+                let info = state.clients.get(auth_key_id);
+                types::UpdateNewAuthorization {
+                    // One flag covers this field and the three optional ones.
+                    unconfirmed: true,
+                    hash: authorization_hash(*auth_key_id),
+                    date: Some(state.authorizations.get(auth_key_id)?.created),
+                    device: Some(
+                        info.map(|info| info.device_model.clone())
+                            .unwrap_or_default(),
+                    ),
+                    location: Some(String::new()),
+                }
+                .into()
+            }
+            SeqChange::Notification { kind, text } => types::UpdateServiceNotification {
+                popup: true,
+                invert_media: false,
+                inbox_date: None,
+                type_: kind.clone(),
+                message: text.clone(),
+                media: enums::MessageMedia::MessageMediaEmpty,
+                entities: Vec::new(),
+            }
+            .into(),
+        })
+    }
+
+    /// A draft, or its absence.
+    pub(crate) fn draft(&mut self, draft: Option<&Draft>) -> enums::DraftMessage {
+        let Some(draft) = draft else {
+            return types::DraftMessageEmpty { date: None }.into();
+        };
+        let mut object = blank::draft(draft.text.clone(), draft.date);
+        object.no_webpage = draft.no_webpage;
+        object.entities = self.entities(draft.entities.as_ref());
+        object.reply_to = draft.reply_to.map(|id| {
+            types::InputReplyToMessage {
+                reply_to_msg_id: id,
+                top_msg_id: None,
+                reply_to_peer_id: None,
+                quote_text: None,
+                quote_entities: None,
+                quote_offset: None,
+                monoforum_peer_id: None,
+                todo_item_id: None,
+                poll_option: None,
+            }
+            .into()
+        });
+        object.into()
+    }
+
+    /// Updates with everyone they mention.
+    pub(crate) fn container(
+        &self,
+        updates: Vec<enums::Update>,
+        date: i32,
+        seq: i32,
+    ) -> enums::Updates {
+        types::Updates {
+            updates,
+            users: self.users(),
+            chats: self.chats(),
+            date,
+            seq,
+        }
+        .into()
+    }
+}
+
+/// How `account.getAuthorizations` names a login: not by the key's id, which is nobody's business.
+pub(crate) fn authorization_hash(auth_key_id: i64) -> i64 {
+    let digest = sha256(&auth_key_id.to_le_bytes());
+    let mut hash = [0; 8];
+    hash.copy_from_slice(&digest[..8]);
+    i64::from_le_bytes(hash) | 1
+}

@@ -77,12 +77,6 @@ impl Printer {
         };
     }
 
-    fn separate(&mut self) {
-        if !self.first {
-            self.out.push_str(", ");
-        }
-        self.first = false;
-    }
 }
 
 impl Visitor for Printer {
@@ -112,11 +106,15 @@ impl Visitor for Printer {
     }
     fn object(&mut self, name: &'static str) {
         self.out.push_str(name);
-        self.out.push_str(" { ");
         self.first = true;
     }
     fn field(&mut self, name: &'static str) {
-        self.separate();
+        if self.first {
+            self.out.push_str(" { ");
+            self.first = false;
+        } else {
+            self.out.push_str(", ");
+        }
         self.out.push_str(name);
         self.out.push_str(": ");
         self.hide.push(SECRET.contains(&name));
@@ -126,7 +124,9 @@ impl Visitor for Printer {
         self.first = false;
     }
     fn end_object(&mut self) {
-        self.out.push_str(" }");
+        if !self.first {
+            self.out.push_str(" }");
+        }
         self.first = false;
     }
     fn vector(&mut self) {
@@ -134,7 +134,9 @@ impl Visitor for Printer {
         self.first = true;
     }
     fn element(&mut self, _: usize) {
-        self.separate();
+        if !self.first {
+            self.out.push_str(", ");
+        }
         self.hide.push(self.hide.last().copied().unwrap_or(false));
     }
     fn end_element(&mut self) {

@@ -5,6 +5,9 @@ use bytes::Bytes;
 use crate::codec::Encode;
 use crate::tables::LAYER;
 
+/// Room for most calls and service messages, so that writing them allocates once.
+const TYPICAL: usize = 256;
+
 /// Collects encoded values. Infallible: every value of the Rust types has an encoding.
 #[derive(Debug)]
 pub struct Writer {

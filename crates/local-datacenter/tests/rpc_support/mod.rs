@@ -1,0 +1,456 @@
+//! A world and its clients without sockets or sessions: calls go in as bytes, answers and pushes come out.
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use actogram_crypto::random::SeededRandom;
+use actogram_local_datacenter::model::{
+    Answer, IssuedCode, Outcome, Push, UserId, World, WorldConfig,
+};
+use actogram_local_datacenter::rpc::{CallContext, RpcError};
+use actogram_local_datacenter::storage::{Journal, MemoryJournal};
+use actogram_tl as tl;
+use bytes::Bytes;
+use tl::{Decode, Encode, Function, RawQuery, enums, functions, types};
+
+pub const START: Duration = Duration::from_secs(1_800_000_000);
+
+/// A world, its clock, and what it pushed.
+pub struct Rig {
+    pub world: World,
+    pub now: Duration,
+    pub pushed: BTreeMap<(i64, i64), Vec<Bytes>>,
+    pub answers: Vec<Answer>,
+    pub revoked: Vec<i64>,
+    codes: std::sync::mpsc::Receiver<IssuedCode>,
+    next_key: i64,
+    next_phone: u64,
+}
+
+/// One client: a key, a session, a layer.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub key: i64,
+    pub session: i64,
+    pub layer: i32,
+    pub initialized: bool,
+    pub last_msg_id: i64,
+}
+
+impl Client {
+    pub fn next_msg_id(&mut self) -> i64 {
+        self.last_msg_id += 4;
+        self.last_msg_id
+    }
+
+    /// Another session under the same key.
+    pub fn sibling(&self, session: i64) -> Self {
+        Self {
+            session,
+            ..self.clone()
+        }
+    }
+}
+
+pub fn wrap<F: Function>(layer: i32, function: &F) -> Bytes {
+    let init = functions::InitConnection {
+        api_id: 1,
+        device_model: "rig".into(),
+        system_version: "1".into(),
+        app_version: "1".into(),
+        system_lang_code: "en".into(),
+        lang_pack: String::new(),
+        lang_code: "en".into(),
+        proxy: None,
+        params: None,
+        query: RawQuery::of(function),
+    };
+    functions::InvokeWithLayer {
+        layer,
+        query: RawQuery::of(&init),
+    }
+    .to_bytes()
+}
+
+pub fn result<T: Decode>(body: Bytes) -> Result<T, RpcError> {
+    let mut reader = tl::Reader::new(body.clone());
+    if reader.peek_u32() == Some(0x2144_ca19) {
+        reader.get_i32().unwrap();
+        let code = reader.get_i32().unwrap();
+        let message = String::from_utf8(reader.get_bytes().unwrap().to_vec()).unwrap();
+        return Err(RpcError::new(code, message));
+    }
+    Ok(T::from_bytes(body).unwrap())
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Self::with(WorldConfig::default(), Box::new(MemoryJournal))
+    }
+
+    pub fn with(config: WorldConfig, journal: Box<dyn Journal>) -> Self {
+        let random = Box::new(SeededRandom::from_seed(7));
+        Self::around(World::open(config, journal, random).unwrap())
+    }
+
+    /// Goes on with a world made elsewhere.
+    pub fn around(mut world: World) -> Self {
+        let (sender, codes) = std::sync::mpsc::channel();
+        world.on_login_code(move |code| sender.send(code.clone()).is_ok());
+        Self {
+            world,
+            now: START,
+            pushed: BTreeMap::new(),
+            answers: Vec::new(),
+            revoked: Vec::new(),
+            codes,
+            next_key: 100,
+            next_phone: 49_151_000_000,
+        }
+    }
+
+    pub fn client(&mut self) -> Client {
+        self.next_key += 1;
+        Client {
+            key: self.next_key,
+            session: self.next_key * 1000,
+            layer: tl::LAYER,
+            initialized: false,
+            last_msg_id: 4,
+        }
+    }
+
+    pub fn context(&self, client: &Client, msg_id: i64) -> CallContext {
+        CallContext {
+            now: self.now,
+            dc_id: 2,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            auth_key_id: client.key,
+            session_id: client.session,
+            msg_id,
+        }
+    }
+
+    pub fn take(&mut self, outcome: Outcome) {
+        self.answers.extend(outcome.answers);
+        self.revoked.extend(outcome.revoked_keys);
+        for Push {
+            auth_key_id,
+            session_id,
+            body,
+        } in outcome.pushes
+        {
+            self.pushed
+                .entry((auth_key_id, session_id))
+                .or_default()
+                .push(body);
+        }
+    }
+
+    /// Hands in raw bytes; returns the msg_id.
+    pub fn send(&mut self, client: &mut Client, body: Bytes) -> i64 {
+        let msg_id = client.next_msg_id();
+        let context = self.context(client, msg_id);
+        let outcome = self.world.handle(&context, body);
+        self.take(outcome);
+        msg_id
+    }
+
+    pub fn answer(&mut self, msg_id: i64) -> Option<Bytes> {
+        let at = self.answers.iter().position(|a| a.msg_id == msg_id)?;
+        Some(self.answers.remove(at).body)
+    }
+
+    pub fn call<F>(&mut self, client: &mut Client, function: &F) -> Result<F::Response, RpcError>
+    where
+        F: Function,
+        F::Response: Decode,
+    {
+        let body = if client.initialized {
+            function.to_bytes()
+        } else {
+            client.initialized = true;
+            wrap(client.layer, function)
+        };
+        let msg_id = self.send(client, body);
+        result(self.answer(msg_id).expect("an answer at once"))
+    }
+
+    pub fn error<F>(&mut self, client: &mut Client, function: &F) -> String
+    where
+        F: Function,
+        F::Response: Decode + std::fmt::Debug,
+    {
+        self.call(client, function).unwrap_err().to_string()
+    }
+
+    pub fn code_for(&self, phone: &str) -> String {
+        let issued = self.codes.try_iter().last().expect("a code was issued");
+        assert_eq!(issued.phone, phone);
+        issued.code
+    }
+
+    /// Codes that were issued and not read yet.
+    pub fn issued(&self) -> usize {
+        self.codes.try_iter().count()
+    }
+
+    pub fn send_code(&mut self, client: &mut Client, phone: &str) -> String {
+        let sent = self
+            .call(
+                client,
+                &functions::auth::SendCode {
+                    phone_number: phone.into(),
+                    api_id: 1,
+                    api_hash: "hash".into(),
+                    settings: code_settings(),
+                },
+            )
+            .unwrap();
+        match sent {
+            enums::auth::SentCode::SentCode(sent) => sent.phone_code_hash.clone(),
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    /// A person with a fresh number, logged in.
+    pub fn person(&mut self, name: &str) -> (Client, UserId) {
+        let mut client = self.client();
+        self.next_phone += 1;
+        let phone = self.next_phone.to_string();
+        let hash = self.send_code(&mut client, &phone);
+        let code = self.code_for(&phone);
+        let needed = self
+            .call(&mut client, &sign_in(&phone, &hash, &code))
+            .unwrap();
+        assert!(matches!(
+            needed,
+            enums::auth::Authorization::AuthorizationSignUpRequired(_)
+        ));
+        let authorization = self
+            .call(
+                &mut client,
+                &functions::auth::SignUp {
+                    no_joined_notifications: false,
+                    phone_number: phone,
+                    phone_code_hash: hash,
+                    first_name: name.into(),
+                    last_name: String::new(),
+                },
+            )
+            .unwrap();
+        let id = logged_in(authorization).id;
+        (client, id)
+    }
+
+    /// Another login of the same person; returns a client that takes updates.
+    pub fn second_login(&mut self, user: UserId) -> Client {
+        let phone = self.world.state().user(user).unwrap().phone.clone().unwrap();
+        let mut client = self.client();
+        let hash = self.send_code(&mut client, &phone);
+        let code = self.code_for(&phone);
+        self.call(&mut client, &sign_in(&phone, &hash, &code))
+            .unwrap();
+        client
+    }
+
+    pub fn take_pushes(&mut self, client: &Client) -> Vec<enums::Updates> {
+        self.pushed
+            .remove(&(client.key, client.session))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|body| enums::Updates::from_bytes(body).unwrap())
+            .collect()
+    }
+
+    /// The access hash of `target` as `client` finds it by its username or in what it was sent.
+    pub fn input_peer(&mut self, client: &mut Client, username: &str) -> enums::InputPeer {
+        let found = self
+            .call(
+                client,
+                &functions::contacts::ResolveUsername {
+                    username: username.into(),
+                    referer: None,
+                },
+            )
+            .unwrap();
+        let enums::contacts::ResolvedPeer::ResolvedPeer(found) = found;
+        let user = user(&found.users[0]);
+        types::InputPeerUser {
+            user_id: user.id,
+            access_hash: user.access_hash.unwrap(),
+        }
+        .into()
+    }
+
+    pub fn set_username(&mut self, client: &mut Client, username: &str) {
+        self.call(
+            client,
+            &functions::account::UpdateUsername {
+                username: username.into(),
+            },
+        )
+        .unwrap();
+    }
+}
+
+pub fn code_settings() -> enums::CodeSettings {
+    types::CodeSettings {
+        allow_flashcall: false,
+        current_number: false,
+        allow_app_hash: false,
+        allow_missed_call: false,
+        allow_firebase: false,
+        unknown_number: false,
+        logout_tokens: None,
+        token: None,
+        app_sandbox: None,
+    }
+    .into()
+}
+
+pub fn sign_in(phone: &str, hash: &str, code: &str) -> functions::auth::SignIn {
+    functions::auth::SignIn {
+        phone_number: phone.into(),
+        phone_code_hash: hash.into(),
+        phone_code: Some(code.into()),
+        email_verification: None,
+    }
+}
+
+pub fn user(user: &enums::User) -> &types::User {
+    match user {
+        enums::User::User(user) => user,
+        other => panic!("expected a user, got {other:?}"),
+    }
+}
+
+pub fn logged_in(authorization: enums::auth::Authorization) -> types::User {
+    match authorization {
+        enums::auth::Authorization::Authorization(authorization) => {
+            user(&authorization.user).clone()
+        }
+        other => panic!("expected a login, got {other:?}"),
+    }
+}
+
+pub fn send_message(
+    peer: &enums::InputPeer,
+    text: &str,
+    random_id: i64,
+) -> functions::messages::SendMessage {
+    functions::messages::SendMessage {
+        no_webpage: false,
+        silent: false,
+        background: false,
+        clear_draft: false,
+        noforwards: false,
+        update_stickersets_order: false,
+        invert_media: false,
+        allow_paid_floodskip: false,
+        peer: peer.clone(),
+        reply_to: None,
+        message: text.into(),
+        random_id,
+        reply_markup: None,
+        entities: None,
+        schedule_date: None,
+        schedule_repeat_period: None,
+        send_as: None,
+        quick_reply_shortcut: None,
+        effect: None,
+        allow_paid_stars: None,
+        suggested_post: None,
+        rich_message: None,
+    }
+}
+
+pub fn edit_message(
+    peer: &enums::InputPeer,
+    id: i32,
+    text: &str,
+) -> functions::messages::EditMessage {
+    functions::messages::EditMessage {
+        no_webpage: false,
+        invert_media: false,
+        peer: peer.clone(),
+        id,
+        message: Some(text.into()),
+        media: None,
+        reply_markup: None,
+        entities: None,
+        schedule_date: None,
+        schedule_repeat_period: None,
+        quick_reply_shortcut_id: None,
+        rich_message: None,
+    }
+}
+
+pub fn get_history(peer: &enums::InputPeer) -> functions::messages::GetHistory {
+    functions::messages::GetHistory {
+        peer: peer.clone(),
+        offset_id: 0,
+        offset_date: 0,
+        add_offset: 0,
+        limit: 100,
+        max_id: 0,
+        min_id: 0,
+        hash: 0,
+    }
+}
+
+pub fn reply_to(id: i32) -> enums::InputReplyTo {
+    types::InputReplyToMessage {
+        reply_to_msg_id: id,
+        top_msg_id: None,
+        reply_to_peer_id: None,
+        quote_text: None,
+        quote_entities: None,
+        quote_offset: None,
+        monoforum_peer_id: None,
+        todo_item_id: None,
+        poll_option: None,
+    }
+    .into()
+}
+
+/// The updates of a container.
+pub fn updates(container: &enums::Updates) -> Vec<enums::Update> {
+    match container {
+        enums::Updates::Updates(container) => container.updates.clone(),
+        enums::Updates::UpdateShort(short) => vec![short.update.clone()],
+        other => panic!("expected updates, got {other:?}"),
+    }
+}
+
+/// The messages of an answer.
+pub fn messages(answer: enums::messages::Messages) -> Vec<enums::Message> {
+    match answer {
+        enums::messages::Messages::Messages(answer) => answer.messages.clone(),
+        enums::messages::Messages::MessagesSlice(answer) => answer.messages.clone(),
+        other => panic!("expected messages, got {other:?}"),
+    }
+}
+
+pub fn message(message: &enums::Message) -> &types::Message {
+    match message {
+        enums::Message::Message(message) => message,
+        other => panic!("expected a message, got {other:?}"),
+    }
+}
+
+/// The only new message in a list of containers.
+pub fn only_new_message(pushes: &[enums::Updates]) -> types::Message {
+    let new: Vec<_> = pushes
+        .iter()
+        .flat_map(updates)
+        .filter_map(|update| match update {
+            enums::Update::UpdateNewMessage(update) => Some(message(&update.message).clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(new.len(), 1, "{pushes:?}");
+    new[0].clone()
+}

@@ -108,9 +108,9 @@ pub(crate) fn types(s: &Schema) -> Result<String, String> {
         );
         let mut body = String::new();
         for version in versions(s, i) {
-            let _ = write!(
+            let _ = writeln!(
                 body,
-                "if w.layer() <= {} {{ return crate::layers::generated::encode_{:08x}(self, w); }}\n",
+                "if w.layer() <= {} {{ return crate::layers::generated::encode_{:08x}(self, w); }}",
                 version.until, version.def.id
             );
         }

@@ -127,10 +127,10 @@ impl Schema {
             if list.iter().any(|o| o.def.id == def.id) {
                 continue;
             }
-            if let (true, Type::Named(name)) = (constructor, &def.result) {
-                if !self.type_index.contains_key(name) {
-                    return Err(format!("layer {layer}: {} is of an unknown type", def.name));
-                }
+            if let (true, Type::Named(name)) = (constructor, &def.result)
+                && !self.type_index.contains_key(name)
+            {
+                return Err(format!("layer {layer}: {} is of an unknown type", def.name));
             }
             let now = current.iter().position(|d| d.name == def.name);
             list.push(Older {

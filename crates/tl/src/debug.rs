@@ -76,7 +76,6 @@ impl Printer {
             _ => self.out.write_fmt(value),
         };
     }
-
 }
 
 impl Visitor for Printer {

@@ -30,7 +30,7 @@ impl Writer {
     /// Writes constructors as `layer` has them. Layers below 227 are written as 227.
     pub fn for_layer(layer: i32) -> Self {
         Writer {
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(TYPICAL),
             layer,
         }
     }

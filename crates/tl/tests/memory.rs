@@ -69,63 +69,70 @@ fn a_small_field_retains_no_large_buffer() {
     assert_eq!(field.len(), 5000);
 }
 
-/// A decoder may use at most this many times the input, plus a constant, for input that is refused
-/// for what it claims.
+/// Input that is refused costs at most this many times its size, plus a constant for what is small.
 const LIMIT: u64 = 4;
-const CONSTANT: u64 = 2048;
+const CONSTANT: u64 = 8192;
 
 #[test]
 fn claims_cost_no_memory() {
-    // A vector of the biggest objects that claims as many as its bytes could be at the least.
-    let mut w = Writer::new();
-    w.put_u32(0x1cb5_c415);
-    w.put_u32(65_000);
-    w.put_raw(&vec![0; 4 * 65_000]);
-    let bytes = w.into_bytes();
-    for (_, table) in schemas() {
-        for (name, again) in table {
-            let _ = name;
-            let len = bytes.len() as u64;
-            let cost = measure(|| assert!(again(bytes.clone(), LAYER).is_err()));
-            assert!(cost.bytes_max <= CONSTANT + LIMIT * len);
+    let mut random = Random(11);
+    let mut refused = 0;
+    for (s, table) in schemas() {
+        let mut g = Generator::new(s, LAYER, 11);
+        for c in s.current().iter().filter(|c| !c.fields.is_empty()) {
+            let again = typed(table, s.types[usize::from(c.type_index)].name);
+            let mut bytes = g.value_of(c, support::Optional::Some).to_vec();
+            bytes.truncate(1000);
+            let head = bytes.len();
+            bytes.resize(head + 60_000, 0xff);
+            for _ in 0..4 {
+                // A count or length somewhere becomes one the rest could just hold.
+                let mut bytes = bytes.clone();
+                let at = 4 + random.below((head - 4) / 4) * 4;
+                let claim = [4_000_u32, 7_000, 15_000, 0x00c3_50fe][random.below(4)];
+                bytes[at..at + 4].copy_from_slice(&claim.to_le_bytes());
+                let bytes = Bytes::from(bytes);
+                let limit = CONSTANT + LIMIT * bytes.len() as u64;
+                let mut ok = false;
+                let cost = measure(|| ok = again(bytes, LAYER).is_ok());
+                assert!(
+                    cost.bytes_max <= limit,
+                    "{}: {} bytes",
+                    c.name,
+                    cost.bytes_max
+                );
+                refused += usize::from(!ok);
+            }
         }
     }
-    let cost = measure(|| assert!(Vec::<enums::Message>::from_bytes(bytes.clone()).is_err()));
-    assert!(
-        cost.bytes_max <= LIMIT * bytes.len() as u64,
-        "{} bytes",
-        cost.bytes_max
-    );
-    let cost = measure(|| assert!(Vec::<String>::from_bytes(bytes.slice(..40_000)).is_err()));
-    assert!(cost.bytes_max <= 1024, "{} bytes", cost.bytes_max);
+    assert!(refused > 4000, "only {refused} inputs were refused");
 }
 
 #[test]
-fn broken_input_costs_no_more_than_its_size_justifies() {
-    let mut random = Random(11);
-    for (s, table) in schemas() {
-        let mut g = Generator::new(s, LAYER, 11);
-        for c in s.current() {
-            let name = s.types[usize::from(c.type_index)].name;
-            let again = typed(table, name);
-            let mut bytes = g.value_of(c, support::Optional::Some).to_vec();
-            let len = bytes.len();
-            // A count or a length somewhere becomes huge.
-            let at = random.below(len / 4) * 4;
-            bytes[at..at + 4].copy_from_slice(&[0xff, 0xff, 0xff, 0x00]);
-            let bytes = Bytes::from(bytes);
-            let honest = measure(|| drop(again(g.value_of(c, support::Optional::None), LAYER)));
-            let cost = measure(|| drop(again(bytes.clone(), LAYER)));
-            // The structs of an object are paid for by its fixed part, not by what it claims.
-            let allowed = honest.bytes_max + CONSTANT + 32 * len as u64;
-            assert!(
-                cost.bytes_max <= allowed,
-                "{}: {} bytes for {len}",
-                c.name,
-                cost.bytes_max
-            );
-        }
-    }
+fn values_cost_what_they_hold() {
+    // The worst there is: texts that are empty, four bytes each, and 24 in memory. Growing may
+    // hold the old and the new array at once.
+    let texts = vec![String::new(); 10_000].to_bytes();
+    let cost = measure(|| drop(Vec::<String>::from_bytes(texts.clone()).unwrap()));
+    assert!(
+        cost.bytes_max <= 16 * texts.len() as u64,
+        "{} bytes",
+        cost.bytes_max
+    );
+    let peers = vec![enums::InputPeer::InputPeerSelf; 10_000].to_bytes();
+    let cost = measure(|| drop(Vec::<enums::InputPeer>::from_bytes(peers.clone()).unwrap()));
+    assert!(
+        cost.bytes_max <= 16 * peers.len() as u64,
+        "{} bytes",
+        cost.bytes_max
+    );
+    let ids = vec![0_i64; 10_000].to_bytes();
+    let cost = measure(|| drop(Vec::<i64>::from_bytes(ids.clone()).unwrap()));
+    assert!(
+        cost.bytes_max <= ids.len() as u64,
+        "{} bytes",
+        cost.bytes_max
+    );
 }
 
 #[test]
@@ -153,5 +160,5 @@ fn a_message_takes_few_allocations() {
     assert_eq!(cost.count_total, 2);
     // The buffer, and the count of its owners.
     let cost = measure(|| drop(message.to_bytes()));
-    assert!(cost.count_total <= 2, "{} allocations", cost.count_total);
+    assert!(cost.count_total <= 2, "{cost:?}");
 }

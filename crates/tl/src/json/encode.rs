@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{JsonError, suggest};
 use crate::codec::{FALSE, TRUE, VECTOR};
 use crate::reader::MAX_DEPTH;
-use crate::tables::{FieldInfo, FunctionInfo, Schema, Shape, api};
+use crate::tables::{ConstructorInfo, FieldInfo, FunctionInfo, Schema, Shape, api};
 use crate::writer::Writer;
 
 /// Reads base64 with or without padding.
@@ -19,6 +19,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Boxed, so that the frames of the recursion stay small.
+type Refusal = Box<JsonError>;
+
 pub(super) fn value(s: &Schema, shape: Shape, value: &Value) -> Result<Bytes, JsonError> {
     let mut e = Encoder {
         w: Writer::new(),
@@ -26,7 +29,7 @@ pub(super) fn value(s: &Schema, shape: Shape, value: &Value) -> Result<Bytes, Js
         path: Vec::new(),
         depth: 0,
     };
-    e.value(shape, value)?;
+    e.value(shape, value).map_err(|e| *e)?;
     Ok(e.w.into_bytes())
 }
 
@@ -41,7 +44,7 @@ pub(super) fn call(method: &str, arguments: &Value) -> Result<Bytes, JsonError> 
         path: Vec::new(),
         depth: 0,
     };
-    e.function(function, arguments)?;
+    e.function(function, arguments).map_err(|e| *e)?;
     Ok(e.w.into_bytes())
 }
 
@@ -79,7 +82,7 @@ impl Encoder<'_> {
     }
 
     #[cold]
-    fn wrong(&self, expected: impl Into<String>, value: &Value) -> JsonError {
+    fn wrong(&self, expected: &str, value: &Value) -> Refusal {
         let found = match value {
             Value::Null => "null".to_owned(),
             Value::Bool(b) => b.to_string(),
@@ -88,25 +91,42 @@ impl Encoder<'_> {
             Value::Array(a) => format!("an array of {}", a.len()),
             Value::Object(_) => "an object".to_owned(),
         };
-        JsonError::WrongType {
+        let expected = expected.to_owned();
+        Box::new(JsonError::WrongType {
             path: self.place(),
-            expected: expected.into(),
+            expected,
             found,
-        }
+        })
     }
 
-    fn enter(&mut self) -> Result<(), JsonError> {
+    fn enter(&mut self) -> Result<(), Refusal> {
         if self.depth >= MAX_DEPTH {
-            return Err(JsonError::TooDeep { path: self.place() });
+            return Err(Box::new(JsonError::TooDeep { path: self.place() }));
         }
         self.depth += 1;
         Ok(())
     }
 
-    fn value(&mut self, shape: Shape, value: &Value) -> Result<(), JsonError> {
+    fn value(&mut self, shape: Shape, value: &Value) -> Result<(), Refusal> {
         match shape {
-            // Computed by the object it stands in.
-            Shape::Flags | Shape::True => {}
+            Shape::Boxed(t) => self.boxed(t, value),
+            Shape::Bare(i) => {
+                let c = &self.s.constructors[usize::from(i)];
+                self.object(c.name, c.fields, value)
+            }
+            Shape::Function(i) => self.function(&self.s.functions[usize::from(i)], value),
+            Shape::Vector(inner) => {
+                self.w.put_u32(VECTOR);
+                self.vector(*inner, value)
+            }
+            Shape::BareVector(inner) => self.vector(*inner, value),
+            Shape::Raw => self.raw(value),
+            scalar => self.scalar(scalar, value),
+        }
+    }
+
+    fn scalar(&mut self, shape: Shape, value: &Value) -> Result<(), Refusal> {
+        match shape {
             Shape::Int => {
                 let number = integer(value).and_then(|n| i32::try_from(n).ok());
                 let number = number.ok_or_else(|| self.wrong("an int (32 bits)", value))?;
@@ -135,42 +155,29 @@ impl Encoder<'_> {
                 Value::Bool(b) => self.w.put_u32(if *b { TRUE } else { FALSE }),
                 other => return Err(self.wrong("true or false", other)),
             },
-            Shape::Boxed(t) => self.boxed(t, value)?,
-            Shape::Bare(i) => {
-                let c = &self.s.constructors[usize::from(i)];
-                self.object(c.name, c.fields, value)?;
-            }
-            Shape::Function(i) => {
-                let f = &self.s.functions[usize::from(i)];
-                self.function(f, value)?;
-            }
-            Shape::Vector(inner) => {
-                self.w.put_u32(VECTOR);
-                self.vector(*inner, value)?;
-            }
-            Shape::BareVector(inner) => self.vector(*inner, value)?,
-            Shape::Raw => self.raw(value)?,
+            // Flags are computed by the object they stand in; the rest is not scalar.
+            _ => {}
         }
         Ok(())
     }
 
-    fn base64(&self, value: &Value) -> Result<Vec<u8>, JsonError> {
+    fn base64(&self, value: &Value) -> Result<Vec<u8>, Refusal> {
         value
             .as_str()
             .and_then(|text| BASE64.decode(text).ok())
             .ok_or_else(|| self.wrong("bytes as base64", value))
     }
 
-    fn bits(&mut self, len: usize, value: &Value) -> Result<(), JsonError> {
+    fn bits(&mut self, len: usize, value: &Value) -> Result<(), Refusal> {
         let bytes = self.base64(value)?;
         if bytes.len() != len {
-            return Err(self.wrong(format!("{len} bytes as base64"), value));
+            return Err(self.wrong(&format!("{len} bytes as base64"), value));
         }
         self.w.put_raw(&bytes);
         Ok(())
     }
 
-    fn vector(&mut self, inner: Shape, value: &Value) -> Result<(), JsonError> {
+    fn vector(&mut self, inner: Shape, value: &Value) -> Result<(), Refusal> {
         let Value::Array(values) = value else {
             return Err(self.wrong("an array", value));
         };
@@ -183,41 +190,45 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn boxed(&mut self, t: u16, value: &Value) -> Result<(), JsonError> {
-        let ty = &self.s.types[usize::from(t)];
-        let Value::Object(map) = value else {
-            return Err(self.wrong(format!("an object ({})", ty.name), value));
-        };
-        let named = |i: &u16| &self.s.constructors[usize::from(*i)];
-        let constructor = match (map.get("_").and_then(Value::as_str), ty.constructors) {
-            (Some(name), all) => {
-                all.iter()
-                    .map(named)
-                    .find(|c| c.name == name)
-                    .ok_or_else(|| JsonError::UnknownConstructor {
-                        path: self.place(),
-                        name: name.to_owned(),
-                        expected: ty.name.to_owned(),
-                        hint: suggest::hint(name, all.iter().map(|i| named(i).name)),
-                    })?
-            }
-            (None, [only]) => named(only),
-            (None, all) => {
-                return Err(JsonError::MissingConstructor {
-                    path: self.place(),
-                    expected: ty.name.to_owned(),
-                    example: all.first().map_or("", |i| named(i).name).to_owned(),
-                });
-            }
-        };
+    fn boxed(&mut self, t: u16, value: &Value) -> Result<(), Refusal> {
+        let c = self.constructor(t, value)?;
         self.enter()?;
-        self.w.put_u32(constructor.id);
-        self.object(constructor.name, constructor.fields, value)?;
+        self.w.put_u32(c.id);
+        self.object(c.name, c.fields, value)?;
         self.depth -= 1;
         Ok(())
     }
 
-    fn function(&mut self, f: &'static FunctionInfo, value: &Value) -> Result<(), JsonError> {
+    /// The constructor an object names, or the only one there is.
+    fn constructor(&self, t: u16, value: &Value) -> Result<&'static ConstructorInfo, Refusal> {
+        let ty = &self.s.types[usize::from(t)];
+        let Value::Object(map) = value else {
+            return Err(self.wrong(&format!("an object ({})", ty.name), value));
+        };
+        let all = || {
+            ty.constructors
+                .iter()
+                .map(|i| &self.s.constructors[usize::from(*i)])
+        };
+        match (map.get("_").and_then(Value::as_str), ty.constructors) {
+            (Some(name), _) => all().find(|c| c.name == name).ok_or_else(|| {
+                Box::new(JsonError::UnknownConstructor {
+                    path: self.place(),
+                    name: name.to_owned(),
+                    expected: ty.name.to_owned(),
+                    hint: suggest::hint(name, all().map(|c| c.name)),
+                })
+            }),
+            (None, [only]) => Ok(&self.s.constructors[usize::from(*only)]),
+            (None, _) => Err(Box::new(JsonError::MissingConstructor {
+                path: self.place(),
+                expected: ty.name.to_owned(),
+                example: all().next().map_or("", |c| c.name).to_owned(),
+            })),
+        }
+    }
+
+    fn function(&mut self, f: &'static FunctionInfo, value: &Value) -> Result<(), Refusal> {
         self.enter()?;
         self.w.put_u32(f.id);
         self.object(f.name, f.fields, value)?;
@@ -225,22 +236,23 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn raw(&mut self, value: &Value) -> Result<(), JsonError> {
-        match value.get("_").and_then(Value::as_str) {
-            Some(method) => {
-                let f = self
-                    .s
-                    .function_by_name(method)
-                    .ok_or_else(|| suggest::method(self.s, method))?;
-                self.function(f, value)
-            }
-            None if value.is_string() => {
-                let bytes = self.base64(value)?;
-                self.w.put_raw(&bytes);
-                Ok(())
-            }
-            None => Err(self.wrong("a method: an object with its name under `_`", value)),
+    fn raw(&mut self, value: &Value) -> Result<(), Refusal> {
+        let Some(method) = value.get("_").and_then(Value::as_str) else {
+            return self.raw_bytes(value);
+        };
+        match self.s.function_by_name(method) {
+            Some(f) => self.function(f, value),
+            None => Err(Box::new(suggest::method(self.s, method))),
         }
+    }
+
+    fn raw_bytes(&mut self, value: &Value) -> Result<(), Refusal> {
+        if !value.is_string() {
+            return Err(self.wrong("a method: an object with its name under `_`", value));
+        }
+        let bytes = self.base64(value)?;
+        self.w.put_raw(&bytes);
+        Ok(())
     }
 
     fn object(
@@ -248,52 +260,66 @@ impl Encoder<'_> {
         name: &'static str,
         fields: &'static [FieldInfo],
         value: &Value,
-    ) -> Result<(), JsonError> {
-        let empty = Map::new();
+    ) -> Result<(), Refusal> {
         let map = match value {
-            Value::Object(map) => map,
-            Value::Null if self.path.is_empty() => &empty,
-            other => return Err(self.wrong(format!("an object ({name})"), other)),
+            Value::Object(map) => Some(map),
+            Value::Null if self.path.is_empty() => None,
+            other => return Err(self.wrong(&format!("an object ({name})"), other)),
         };
-        for key in map.keys().filter(|k| *k != "_") {
-            let known = |f: &&FieldInfo| f.shape != Shape::Flags;
-            if !fields.iter().filter(known).any(|f| f.name == key) {
-                return Err(JsonError::UnknownField {
-                    path: self.place(),
-                    object: name.to_owned(),
-                    name: key.clone(),
-                    hint: match fields.iter().any(|f| f.name == key) {
-                        true => " (flags are computed: leave them out)".to_owned(),
-                        false => suggest::hint(key, fields.iter().filter(known).map(|f| f.name)),
-                    },
-                });
-            }
-        }
-        let words = self.flag_words(name, fields, map)?;
-        let mut word = 0;
+        self.check_names(name, fields, map)?;
+        let mut words = self.flag_words(name, fields, map)?.into_iter();
         for f in fields {
             if f.shape == Shape::Flags {
-                self.w.put_u32(words[word]);
-                word += 1;
+                self.w.put_u32(words.next().unwrap_or_default());
                 continue;
             }
-            let given = map.get(f.name).filter(|v| !v.is_null());
-            match (given, f.flag) {
+            match (given(map, f), f.flag) {
                 (Some(v), _) => {
                     self.path.push(Segment::Field(f.name));
                     self.value(f.shape, v)?;
                     self.path.pop();
                 }
                 (None, Some(_)) => {}
-                (None, None) => {
-                    return Err(JsonError::MissingField {
-                        path: self.place(),
-                        object: name.to_owned(),
-                        name: f.name.to_owned(),
-                        expected: self.s.shape_name(f.shape),
-                    });
-                }
+                (None, None) => return Err(self.missing(name, f)),
             }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn missing(&self, object: &str, f: &FieldInfo) -> Refusal {
+        Box::new(JsonError::MissingField {
+            path: self.place(),
+            object: object.to_owned(),
+            name: f.name.to_owned(),
+            expected: self.s.shape_name(f.shape),
+        })
+    }
+
+    fn check_names(
+        &self,
+        name: &str,
+        fields: &[FieldInfo],
+        map: Option<&Map<String, Value>>,
+    ) -> Result<(), Refusal> {
+        for key in map.into_iter().flat_map(Map::keys).filter(|k| *k != "_") {
+            let field = fields.iter().find(|f| f.name == key);
+            if field.is_some_and(|f| f.shape != Shape::Flags) {
+                continue;
+            }
+            let known = fields
+                .iter()
+                .filter(|f| f.shape != Shape::Flags)
+                .map(|f| f.name);
+            return Err(Box::new(JsonError::UnknownField {
+                path: self.place(),
+                object: name.to_owned(),
+                name: key.clone(),
+                hint: match field {
+                    Some(_) => " (flags are computed: leave them out)".to_owned(),
+                    None => suggest::hint(key, known),
+                },
+            }));
         }
         Ok(())
     }
@@ -304,23 +330,21 @@ impl Encoder<'_> {
         &self,
         name: &str,
         fields: &[FieldInfo],
-        map: &Map<String, Value>,
-    ) -> Result<Vec<u32>, JsonError> {
-        let mut words = vec![0; fields.iter().filter(|f| f.shape == Shape::Flags).count()];
+        map: Option<&Map<String, Value>>,
+    ) -> Result<Vec<u32>, Refusal> {
+        let mut words = vec![0_u32; fields.iter().filter(|f| f.shape == Shape::Flags).count()];
         for f in fields {
             let Some((word, bit)) = f.flag else { continue };
-            let there = match (map.get(f.name), f.shape) {
-                (None | Some(Value::Null), _) => false,
+            let there = match (given(map, f), f.shape) {
+                (None, _) => false,
                 (Some(Value::Bool(b)), Shape::True) => *b,
                 (Some(other), Shape::True) => {
-                    return Err(self.wrong(format!("true or false for {}", f.name), other));
+                    return Err(self.wrong(&format!("true or false for {}", f.name), other));
                 }
                 (Some(_), _) => true,
             };
-            if there {
-                if let Some(word) = words.get_mut(usize::from(word)) {
-                    *word |= 1 << bit;
-                }
+            if there && let Some(word) = words.get_mut(usize::from(word)) {
+                *word |= 1 << bit;
             }
         }
         for f in fields {
@@ -328,22 +352,26 @@ impl Encoder<'_> {
             let set = words
                 .get(usize::from(word))
                 .is_some_and(|w| w & (1 << bit) != 0);
-            let there = map.get(f.name).is_some_and(|v| !v.is_null());
-            if set && !there && f.shape != Shape::True {
+            if set && f.shape != Shape::True && given(map, f).is_none() {
                 let partners: Vec<_> = fields
                     .iter()
                     .filter(|g| g.flag == f.flag)
                     .map(|g| format!("`{}`", g.name))
                     .collect();
-                return Err(JsonError::SharedFlag {
+                return Err(Box::new(JsonError::SharedFlag {
                     path: self.place(),
                     object: name.to_owned(),
                     fields: partners.join(", "),
-                });
+                }));
             }
         }
         Ok(words)
     }
+}
+
+/// The value of a field, if it is there and not `null`.
+fn given<'a>(map: Option<&'a Map<String, Value>>, f: &FieldInfo) -> Option<&'a Value> {
+    map?.get(f.name).filter(|v| !v.is_null())
 }
 
 fn integer(value: &Value) -> Option<i64> {

@@ -80,3 +80,77 @@ impl TemporaryAes {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use actogram_crypto::dh::{KNOWN_PRIME, Secret};
+    use actogram_crypto::sha::sha256;
+    use actogram_tl::Encode;
+    use actogram_tl::mtproto::{enums, types};
+
+    use super::*;
+
+    /// Pads with zeros, as the vectors do.
+    struct Zeros;
+
+    impl Random for Zeros {
+        fn fill(&mut self, out: &mut [u8]) {
+            out.fill(0);
+        }
+    }
+
+    fn hex<const N: usize>(text: &str) -> [u8; N] {
+        std::array::from_fn(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
+    }
+
+    /// A number of 256 bytes from a rule, as the vectors give them.
+    fn bytes(rule: impl Fn(usize) -> usize) -> [u8; 256] {
+        std::array::from_fn(|i| rule(i) as u8)
+    }
+
+    #[test]
+    fn both_encrypted_halves_match_the_vectors() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crypto/tests/vectors.json");
+        let all: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let text = |group: &str, name: &str| all[group][name].as_str().unwrap().to_owned();
+        let nonce = hex(&text("fixed_inputs", "nonce"));
+        let server_nonce = hex(&text("fixed_inputs", "server_nonce"));
+        let aes = TemporaryAes::derive(&hex(&text("fixed_inputs", "new_nonce")), &server_nonce);
+        let (a, b) = (
+            Secret::from_bytes(bytes(|i| 5 * i + 2)),
+            Secret::from_bytes(bytes(|i| 9 * i + 4)),
+        );
+        let server: enums::ServerDhInnerData = types::ServerDhInnerData {
+            nonce,
+            server_nonce,
+            g: 3,
+            dh_prime: Bytes::copy_from_slice(&KNOWN_PRIME),
+            g_a: Bytes::copy_from_slice(&a.public(&KNOWN_PRIME, 3)),
+            server_time: 1_707_425_616,
+        }
+        .into();
+        let client: enums::ClientDhInnerData = types::ClientDhInnerData {
+            nonce,
+            server_nonce,
+            retry_id: 0,
+            g_b: Bytes::copy_from_slice(&b.public(&KNOWN_PRIME, 3)),
+        }
+        .into();
+        let sealed = aes.seal(&server.to_bytes(), &mut Zeros);
+        assert_eq!(sealed.len(), 592);
+        assert_eq!(
+            sha256(&sealed),
+            hex(&text("server_DH_inner", "encrypted_answer_sha256"))
+        );
+        let opened: enums::ServerDhInnerData = aes.open(&sealed).unwrap();
+        assert_eq!(opened.to_bytes(), server.to_bytes());
+        let sealed = aes.seal(&client.to_bytes(), &mut Zeros);
+        assert_eq!(sealed.len(), 336);
+        assert_eq!(
+            sha256(&sealed),
+            hex(&text("client_DH_inner", "encrypted_data_sha256"))
+        );
+    }
+}

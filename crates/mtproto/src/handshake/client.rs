@@ -435,7 +435,7 @@ impl ClientHandshake {
     }
 
     fn queue_exponentiation(&mut self, part: &ServerPart) {
-        let secret = Secret::generate(&mut *self.random);
+        let secret = Box::new(Secret::generate(&mut *self.random));
         self.queue(Work::Exponentiate {
             prime: part.prime.clone(),
             g: part.g,

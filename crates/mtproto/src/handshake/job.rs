@@ -33,7 +33,7 @@ pub(super) enum Work {
         prime: Bytes,
         g: i32,
         g_a: Bytes,
-        secret: Secret,
+        secret: Box<Secret>,
     },
     /// Server: decrypt the inner data; own public value.
     OpenInner {

@@ -1,5 +1,10 @@
 //! Both ends of a key exchange without a network, and a server that tampers at a chosen step.
-#![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::type_complexity,
+    unreachable_pub
+)]
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -325,4 +330,32 @@ impl Armed {
 /// Flips the lowest bit of the first byte.
 pub fn flip(bytes: &mut [u8]) {
     bytes[0] ^= 1;
+}
+
+/// Runs an exchange between two honest ends.
+pub fn run_honest(
+    client: &mut ClientHandshake,
+    server: &mut ServerHandshake,
+) -> Result<(CreatedKey, NewKey), HandshakeError> {
+    let mut new = None;
+    client.start(NOW);
+    loop {
+        client.run_jobs(NOW)?;
+        if let Some(created) = client.poll_output() {
+            return Ok((
+                created,
+                new.expect("the server has the key before the client"),
+            ));
+        }
+        let query = client.poll_transmit().expect("a client sends or ends");
+        let taken = server
+            .handle_input(NOW, query)
+            .and_then(|()| server.run_jobs(NOW));
+        new = server.poll_output().or(new);
+        match server.poll_transmit() {
+            Some(Transmit::Payload(payload)) => client.handle_input(NOW, payload)?,
+            Some(Transmit::Error(code)) => return Err(client.handle_transport_error(code)),
+            other => panic!("the server answers {other:?} ({taken:?})"),
+        }
+    }
 }

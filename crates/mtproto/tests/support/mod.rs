@@ -2,6 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
 pub mod exchange;
+pub mod primes;
+pub mod raw_client;
 
 use std::collections::VecDeque;
 

@@ -106,10 +106,6 @@ where
         self.end(Asked::Fail(ExitReason::error(error)));
     }
 
-    pub(super) fn fail_with(&mut self, reason: ExitReason) {
-        self.end(Asked::Fail(reason));
-    }
-
     fn end(&mut self, asked: Asked) {
         if matches!(self.asked, None | Some(Asked::Stop)) {
             self.asked = Some(asked);

@@ -164,8 +164,10 @@ struct Inner {
 /// More failures than its [`RestartIntensity`] tolerates stop all children and escalate to the group above; at the root,
 /// [`join`](ChildHandle::join) returns that error.
 ///
+/// actix has a `Supervisor` too: besides `actix::prelude::*`, import this one by its name.
+///
 /// ```
-/// # use actix::prelude::*; use actogram_runtime::*;
+/// # use actix::prelude::*; use actogram_runtime::{Supervisor, *};
 /// # struct Store; impl Actor for Store { type Context = SupervisedContext<Self>; }
 /// # struct Connection; impl Actor for Connection { type Context = SupervisedContext<Self>; }
 /// # tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), async {

@@ -15,7 +15,7 @@ use actix::{
 use tokio::time::{Sleep, sleep};
 
 use super::{
-    driver::guard,
+    driver::{come_back, guard},
     group::Supervisor,
     keeper::{Keeper, Next},
     link::{ChildHandle, ChildState, Link, Order},
@@ -271,13 +271,13 @@ where
             Phase::Fresh => {
                 this.begin();
                 // Also after a failure: the arbiter's other tasks run between two attempts.
-                task.waker().wake_by_ref();
+                come_back(task);
                 Poll::Pending
             }
             Phase::BackingOff(nap) => {
                 if nap.as_mut().poll(task).is_ready() {
                     this.phase = Phase::Fresh;
-                    task.waker().wake_by_ref();
+                    come_back(task);
                 }
                 Poll::Pending
             }
@@ -297,7 +297,7 @@ where
                     Ok(Poll::Ready(())) => this.exited(ExitReason::Normal),
                     Err(reason) => this.exited(reason),
                 }
-                task.waker().wake_by_ref();
+                come_back(task);
                 Poll::Pending
             }
         }

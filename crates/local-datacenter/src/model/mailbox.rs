@@ -242,6 +242,13 @@ impl Mailbox {
         self.seq_log.clear();
     }
 
+    /// The date an answer or push at unix time `now` carries: no later than any change of the `seq` sequence still to
+    /// come, so that a client that names it in `updates.getDifference` misses none of the same second and gets none
+    /// twice.
+    pub fn stream_date(&self, now: i32) -> i32 {
+        self.seq_date.max(now.saturating_sub(1))
+    }
+
     /// Unread incoming messages in all dialogs.
     pub fn unread_count(&self) -> usize {
         self.dialogs.values().map(|d| d.unread.len()).sum()

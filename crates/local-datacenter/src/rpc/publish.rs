@@ -21,6 +21,13 @@ impl World {
         self.online.get(&user).copied()
     }
 
+    fn stream_date(&self, now: Duration, account: UserId) -> i32 {
+        let now = unix(now);
+        self.state
+            .mailbox(account)
+            .map_or(now, |mailbox| mailbox.stream_date(now))
+    }
+
     /// Sends a container to every session of `account` that takes updates, except one.
     pub(crate) fn push(
         &mut self,
@@ -100,7 +107,6 @@ impl World {
         origin: Option<SessionKey>,
         extra: &dyn Fn(&mut View<'_>, UserId) -> Vec<enums::Update>,
     ) -> Option<enums::Updates> {
-        let date = unix(now);
         let mut order: Vec<UserId> = Vec::new();
         let mut positions: BTreeMap<UserId, Vec<i32>> = BTreeMap::new();
         for Touched { account, pts } in touched {
@@ -123,6 +129,7 @@ impl World {
                     let mut view = View::new(&self.state, account, &online);
                     let mut updates = extra(&mut view, account);
                     updates.extend(list.iter().filter_map(|pts| view.update(*pts)));
+                    let date = self.stream_date(now, account);
                     view.container(updates, date, 0)
                 }
             };
@@ -209,7 +216,7 @@ impl World {
     pub(crate) fn push_short(&mut self, now: Duration, account: UserId, update: enums::Update) {
         let container = types::UpdateShort {
             update,
-            date: unix(now),
+            date: self.stream_date(now, account),
         }
         .into();
         self.push(account, None, &container);

@@ -12,13 +12,14 @@ use crate::model::{BoxChange, Mailbox, UserId};
 
 /// Where an account stands now.
 pub(super) fn state_of(call: &Call<'_>, me: UserId) -> enums::updates::State {
-    let (pts, seq, seq_date, unread) = call.world.state.mailbox(me).map_or((1, 1, 0, 0), |m| {
-        (m.pts, m.seq, m.seq_date, m.unread_count())
+    let now = call.date();
+    let (pts, seq, date, unread) = call.world.state.mailbox(me).map_or((1, 1, now, 0), |m| {
+        (m.pts, m.seq, m.stream_date(now), m.unread_count())
     });
     types::updates::State {
         pts,
         qts: 0,
-        date: call.date().max(seq_date),
+        date,
         seq,
         unread_count: i32::try_from(unread).unwrap_or(i32::MAX),
     }

@@ -17,6 +17,8 @@ use tl::{Decode, Encode, Function, RawQuery, enums, functions, types};
 
 pub const START: Duration = Duration::from_secs(1_800_000_000);
 
+static NEXT_KEY: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(100);
+
 /// A world, its clock, and what it pushed.
 pub struct Rig {
     pub world: World,
@@ -25,7 +27,6 @@ pub struct Rig {
     pub answers: Vec<Answer>,
     pub revoked: Vec<i64>,
     codes: std::sync::mpsc::Receiver<IssuedCode>,
-    next_key: i64,
     next_phone: u64,
 }
 
@@ -49,6 +50,8 @@ impl Client {
     pub fn sibling(&self, session: i64) -> Self {
         Self {
             session,
+            // Answers are told apart by msg_id in this rig.
+            last_msg_id: session * 1_000_000,
             ..self.clone()
         }
     }
@@ -106,16 +109,15 @@ impl Rig {
             answers: Vec::new(),
             revoked: Vec::new(),
             codes,
-            next_key: 100,
             next_phone: 49_151_000_000,
         }
     }
 
     pub fn client(&mut self) -> Client {
-        self.next_key += 1;
+        let key = NEXT_KEY.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Client {
-            key: self.next_key,
-            session: self.next_key * 1000,
+            key,
+            session: key * 1000,
             layer: tl::LAYER,
             initialized: false,
             last_msg_id: 4,

@@ -10,6 +10,7 @@
 
 pub mod handshake;
 mod now;
+pub mod session;
 pub mod transport;
 
 pub use now::Now;

@@ -1,0 +1,131 @@
+//! Questions about messages: states, resends, detailed infos
+//! (<https://core.telegram.org/mtproto/service_messages_about_messages>).
+
+use actogram_tl::{Constructor, mtproto::types};
+
+use super::{Asked, CallState, ClientSession, list};
+use crate::{
+    Now,
+    session::{
+        MOST_IDS,
+        received::Arrival,
+        wire::{self, MSG_RESEND_ANS_REQ},
+    },
+};
+
+/// How many answers may be waiting to be asked for again.
+const MOST_WANTED: usize = 8192;
+
+impl ClientSession {
+    /// One byte for each id that was asked for, by position.
+    pub(super) fn handle_msgs_state_info(&mut self, now: Now, info: &types::MsgsStateInfo) {
+        let Some(Asked::State(msg_ids)) = self.asked.remove(&info.req_msg_id) else {
+            self.ignored.unasked += 1;
+            return;
+        };
+        self.take_states(now, &msg_ids, &info.info);
+    }
+
+    /// The same, told without being asked.
+    pub(super) fn handle_msgs_all_info(&mut self, now: Now, info: &types::MsgsAllInfo) {
+        self.take_states(
+            now,
+            &info.msg_ids[..info.msg_ids.len().min(MOST_IDS)],
+            &info.info,
+        );
+    }
+
+    fn take_states(&mut self, now: Now, msg_ids: &[i64], states: &[u8]) {
+        let mut answered = Vec::new();
+        for (msg_id, state) in msg_ids.iter().zip(states) {
+            match state & 7 {
+                // Nothing is known of it any more.
+                1 => self.untraceable(*msg_id),
+                2 | 3 => self.never_received(now, *msg_id),
+                4 => {
+                    self.mark_received(*msg_id);
+                    if state & 64 != 0 && self.by_msg_id.contains_key(msg_id) {
+                        answered.push(*msg_id);
+                    }
+                }
+                _ => self.ignored.unreadable += 1,
+            }
+        }
+        // The answer exists but has not come: it was lost on its way.
+        for chunk in answered.chunks(MOST_IDS) {
+            self.services
+                .push_back((list(MSG_RESEND_ANS_REQ, chunk), None));
+        }
+    }
+
+    /// The server asks what became of its messages.
+    pub(super) fn handle_msgs_state_req(&mut self, req_msg_id: i64, request: &types::MsgsStateReq) {
+        let highest = self.received.highest();
+        let states: Vec<u8> = request
+            .msg_ids
+            .iter()
+            .take(MOST_IDS)
+            .map(|id| match self.received.arrival(*id) {
+                Arrival::Duplicate => 4,
+                Arrival::TooOld => 1,
+                Arrival::New if highest.is_some_and(|highest| *id < highest) => 2,
+                Arrival::New => 3,
+            })
+            .collect();
+        let info = types::MsgsStateInfo {
+            req_msg_id,
+            info: states.into(),
+        };
+        self.services.push_back((wire::boxed(&info), None));
+    }
+
+    /// The server wants messages of ours again.
+    pub(super) fn handle_msg_resend_req(&mut self, req_msg_id: i64, request: &types::MsgResendReq) {
+        let mut unknown = false;
+        for msg_id in request.msg_ids.iter().take(MOST_IDS) {
+            let call = self.by_msg_id.get(msg_id).copied();
+            let sendable = call.filter(|id| {
+                let call = self.calls.get(id);
+                call.is_some_and(|call| {
+                    call.state != CallState::Queued && call.msg_id() == Some(*msg_id)
+                })
+            });
+            match sendable {
+                Some(id) if !self.repeat.contains(&id) => self.repeat.push_back(id),
+                Some(_) => {}
+                None => unknown = true,
+            }
+        }
+        if unknown {
+            let states = request.msg_ids.iter().take(MOST_IDS).map(|id| {
+                if self.by_msg_id.contains_key(id) {
+                    4
+                } else {
+                    1
+                }
+            });
+            let info = types::MsgsStateInfo {
+                req_msg_id,
+                info: states.collect::<Vec<u8>>().into(),
+            };
+            self.services.push_back((wire::boxed(&info), None));
+        }
+    }
+
+    /// The server says it answered already. What did not arrive is asked for again.
+    pub(super) fn handle_detailed_info(&mut self, now: Now, answer_msg_id: i64) {
+        if self.received.arrival(answer_msg_id) == Arrival::Duplicate {
+            self.acknowledge(now, answer_msg_id);
+        } else if self.to_ask_again.len() < MOST_WANTED {
+            self.to_ask_again.insert(answer_msg_id);
+        }
+    }
+
+    pub(super) fn ask_again(&mut self) {
+        let wanted: Vec<_> = std::mem::take(&mut self.to_ask_again).into_iter().collect();
+        for chunk in wanted.chunks(MOST_IDS) {
+            self.services
+                .push_back((list(types::MsgResendReq::ID, chunk), None));
+        }
+    }
+}

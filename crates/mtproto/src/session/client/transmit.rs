@@ -1,0 +1,261 @@
+//! What goes out: numbered, packed into containers, encrypted.
+
+use actogram_crypto::Side;
+use actogram_tl::{Encode, RawQuery, functions};
+use bytes::{Bytes, BytesMut};
+
+use super::{Asked, CallId, CallState, ClientSession, REMEMBERED_SENT};
+use crate::{
+    Now,
+    session::{
+        content::{self, Inner, size_in_container},
+        envelope::Envelope,
+        message_id::Origin,
+    },
+};
+
+/// The most messages of one container, and bytes: what other clients send, far below what servers take.
+const MOST_MESSAGES: usize = 100;
+const MOST_BYTES: usize = 32 * 1024 - 8;
+
+/// How many packets with a wish for a quick acknowledgement are remembered.
+const MOST_QUICK: usize = 64;
+
+/// A payload for the transport.
+#[derive(Debug, Clone)]
+pub struct Transmit {
+    /// The encrypted payload.
+    pub payload: Bytes,
+    /// Whether to ask for a quick acknowledgement, where the transport can.
+    pub quick_ack: bool,
+}
+
+/// A packet being put together.
+#[derive(Default)]
+struct Packet {
+    messages: Vec<Inner>,
+    bytes: usize,
+    calls: Vec<CallId>,
+    quick_ack: bool,
+    full: bool,
+}
+
+impl Packet {
+    fn has_room_for(&self, body: &Bytes) -> bool {
+        self.messages.is_empty()
+            || (self.messages.len() < MOST_MESSAGES
+                && self.bytes + size_in_container(body) <= MOST_BYTES)
+    }
+
+    fn push(&mut self, message: Inner) {
+        self.bytes += size_in_container(&message.body);
+        self.messages.push(message);
+    }
+}
+
+impl ClientSession {
+    /// The next packet, if something is to be sent and there is a connection.
+    pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
+        if !self.connected {
+            return None;
+        }
+        // Whatever goes out takes the acknowledgements along.
+        if !(self.services.is_empty() && self.repeat.is_empty() && self.queue.is_empty()) {
+            self.acknowledge_now();
+        }
+        let mut packet = Packet::default();
+        self.pack_services(now, &mut packet);
+        self.pack_repeats(&mut packet);
+        self.pack_calls(now, &mut packet);
+        if packet.messages.is_empty() {
+            return None;
+        }
+        Some(self.seal(now, packet))
+    }
+
+    fn pack_services(&mut self, now: Now, packet: &mut Packet) {
+        while let Some((body, _)) = self.services.front() {
+            if !packet.has_room_for(body) {
+                packet.full = true;
+                return;
+            }
+            let Some((body, asked)) = self.services.pop_front() else {
+                return;
+            };
+            let msg_id = self.next_id(now);
+            match asked {
+                Some(Asked::State(msg_ids)) => {
+                    // What was answered meanwhile need not be asked for, but the answer is by position.
+                    self.asked.insert(msg_id, Asked::State(msg_ids));
+                }
+                Some(Asked::Salts) => {
+                    self.asked.insert(msg_id, Asked::Salts);
+                }
+                None => {}
+            }
+            packet.push(Inner {
+                msg_id,
+                seq_no: self.content * 2,
+                body,
+            });
+        }
+    }
+
+    /// Again as they were, under their old ids.
+    fn pack_repeats(&mut self, packet: &mut Packet) {
+        while !packet.full {
+            let Some(id) = self.repeat.front().copied() else {
+                return;
+            };
+            let Some(call) = self.calls.get_mut(&id) else {
+                self.repeat.pop_front();
+                continue;
+            };
+            if !packet.has_room_for(&call.wire) {
+                packet.full = true;
+                return;
+            }
+            self.repeat.pop_front();
+            let Some(msg_id) = call.msg_id() else {
+                continue;
+            };
+            call.state = CallState::Sent;
+            packet.push(Inner {
+                msg_id,
+                seq_no: call.seq_no,
+                body: call.wire.clone(),
+            });
+            packet.calls.push(id);
+        }
+    }
+
+    fn pack_calls(&mut self, now: Now, packet: &mut Packet) {
+        while !packet.full {
+            let Some(id) = self.queue.front().copied() else {
+                return;
+            };
+            // The first call introduces the client; the others wait until that was read.
+            if !self.initialized && self.initializing.is_some_and(|other| other != id) {
+                return;
+            }
+            let Some(call) = self.calls.get(&id) else {
+                self.queue.pop_front();
+                continue;
+            };
+            let wire = self.wrap(id);
+            if !packet.has_room_for(&wire) || (call.alone && !packet.messages.is_empty()) {
+                packet.full = true;
+                return;
+            }
+            self.queue.pop_front();
+            let msg_id = self.next_id(now);
+            let seq_no = self.content * 2 + 1;
+            self.content = self.content.wrapping_add(1) & 0x3fff_ffff;
+            if !self.initialized {
+                self.initializing = Some(id);
+            }
+            self.by_msg_id.insert(msg_id, id);
+            let Some(call) = self.calls.get_mut(&id) else {
+                continue;
+            };
+            call.state = CallState::Sent;
+            call.msg_ids.push(msg_id);
+            call.seq_no = seq_no;
+            call.wire = wire.clone();
+            call.asked_at = now.monotonic;
+            packet.quick_ack |= call.request.quick_ack;
+            packet.full |= call.alone;
+            packet.calls.push(id);
+            packet.push(Inner {
+                msg_id,
+                seq_no,
+                body: wire,
+            });
+        }
+    }
+
+    /// The call's body with what must stand around it now.
+    fn wrap(&self, id: CallId) -> Bytes {
+        let Some(call) = self.calls.get(&id) else {
+            return Bytes::new();
+        };
+        let mut body = call.body().clone();
+        if !self.initialized {
+            let mut wrapped = BytesMut::with_capacity(self.init.len() + body.len());
+            wrapped.extend_from_slice(&self.init);
+            wrapped.extend_from_slice(&body);
+            body = wrapped.freeze();
+        }
+        // Only a predecessor that is under way can be named; one that has ended holds nobody back.
+        let before = call
+            .request
+            .after
+            .and_then(|before| self.calls.get(&before));
+        if let Some(msg_id) = before
+            .filter(|before| before.state != CallState::Queued)
+            .and_then(super::Call::msg_id)
+        {
+            body = functions::InvokeAfterMsg {
+                msg_id,
+                query: RawQuery(body),
+            }
+            .to_bytes();
+        }
+        body
+    }
+
+    fn next_id(&mut self, now: Now) -> i64 {
+        let time = self.server_duration(now);
+        let id = self.ids.next(time, Origin::Client, &mut *self.random);
+        self.remember_sent(id);
+        id
+    }
+
+    fn remember_sent(&mut self, id: i64) {
+        self.recent.push_back(id);
+        if self.recent.len() > REMEMBERED_SENT {
+            self.recent.pop_front();
+        }
+    }
+
+    fn seal(&mut self, now: Now, packet: Packet) -> Transmit {
+        let inner = match <[Inner; 1]>::try_from(packet.messages) {
+            Ok([single]) => single,
+            Err(messages) => {
+                let msg_id = self.next_id(now);
+                self.containers.push_back((
+                    msg_id,
+                    messages.iter().map(|message| message.msg_id).collect(),
+                ));
+                if self.containers.len() > REMEMBERED_SENT / 16 {
+                    self.containers.pop_front();
+                }
+                Inner {
+                    msg_id,
+                    seq_no: self.content * 2,
+                    body: content::pack(&messages),
+                }
+            }
+        };
+        let second = self.server_second(now);
+        let envelope = Envelope {
+            salt: self.salts.at(second),
+            session_id: self.session_id,
+            msg_id: inner.msg_id,
+            seq_no: inner.seq_no,
+            body: inner.body,
+        };
+        let (payload, token) = envelope.seal(&self.key, Side::Client, &mut *self.random);
+        if packet.quick_ack {
+            self.quick.push_back((token, packet.calls));
+            if self.quick.len() > MOST_QUICK {
+                self.quick.pop_front();
+            }
+        }
+        self.schedule_liveness(now);
+        Transmit {
+            payload,
+            quick_ack: packet.quick_ack,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `gzip_packed`: bodies that travel compressed
+//! (<https://core.telegram.org/mtproto/service_messages#packed-object>).
+
+use std::io::{Read, Write};
+
+use actogram_tl::{Reader, Writer, mtproto::ids};
+use bytes::Bytes;
+use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+
+/// The most bytes a packed object may unfold to.
+pub const MOST_INFLATED: usize = 16 * 1024 * 1024;
+
+/// Bodies up to this many bytes are not worth packing.
+const WORTHWHILE: usize = 512;
+
+/// Why a packed object was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GzipError {
+    /// It would unfold to more than [`MOST_INFLATED`].
+    #[error("a packed object unfolds to more than 16 MiB")]
+    TooLarge,
+    /// It is cut off, has a wrong checksum, or is no gzip.
+    #[error("a packed object is no whole gzip: {0}")]
+    Broken(String),
+    /// Something follows the packed object.
+    #[error("{0} bytes follow a packed object")]
+    Trailing(usize),
+    /// A packed object holds another one.
+    #[error("a packed object holds a packed object")]
+    Nested,
+}
+
+/// Unfolds `body` if it is packed, and gives it back as it is if not.
+pub(super) fn unpack(body: Bytes) -> Result<Bytes, GzipError> {
+    let mut reader = Reader::new(body.clone());
+    if reader.peek_u32() != Some(ids::GZIP_PACKED) {
+        return Ok(body);
+    }
+    let packed = reader
+        .get_u32()
+        .and_then(|_| reader.get_bytes())
+        .map_err(|error| GzipError::Broken(error.to_string()))?;
+    if reader.remaining() > 0 {
+        return Err(GzipError::Trailing(reader.remaining()));
+    }
+    let unpacked = inflate(&packed)?;
+    match Reader::new(unpacked.clone()).peek_u32() {
+        Some(ids::GZIP_PACKED) => Err(GzipError::Nested),
+        _ => Ok(unpacked),
+    }
+}
+
+fn inflate(packed: &[u8]) -> Result<Bytes, GzipError> {
+    let mut decoder = GzDecoder::new(packed);
+    let mut unpacked = Vec::new();
+    let read = decoder
+        .by_ref()
+        .take(MOST_INFLATED as u64 + 1)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| GzipError::Broken(error.to_string()))?;
+    if read > MOST_INFLATED {
+        return Err(GzipError::TooLarge);
+    }
+    match decoder.into_inner().len() {
+        0 => Ok(unpacked.into()),
+        left => Err(GzipError::Trailing(left)),
+    }
+}
+
+/// Packs `body` if it is large and gets smaller.
+pub(super) fn pack(body: &Bytes) -> Option<Bytes> {
+    if body.len() <= WORTHWHILE {
+        return None;
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::fast());
+    encoder.write_all(body).ok()?;
+    let packed = encoder.finish().ok()?;
+    let mut writer = Writer::with_capacity(packed.len() + 12);
+    writer.put_u32(ids::GZIP_PACKED);
+    writer.put_bytes(&packed);
+    (writer.len() < body.len()).then(|| writer.into_bytes())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn wrapped(packed: &[u8]) -> Bytes {
+        let mut writer = Writer::new();
+        writer.put_u32(ids::GZIP_PACKED);
+        writer.put_bytes(packed);
+        writer.into_bytes()
+    }
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// Trap 14: small bodies and such as do not shrink go unpacked; the others come back as they were.
+    #[test]
+    fn trap_14_only_what_shrinks_is_packed() {
+        assert_eq!(pack(&Bytes::from(vec![7; WORTHWHILE])), None);
+        let noise: Vec<u8> = (0u32..2000)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
+        assert!(pack(&Bytes::from(noise)).is_none_or(|packed| packed.len() < 2000));
+        let body = Bytes::from(vec![7; 100_000]);
+        let packed = pack(&body).unwrap();
+        assert!(packed.len() < 1_000);
+        assert_eq!(unpack(packed).unwrap(), body);
+    }
+
+    /// S12, and its disarmed twin: the same path with an honest object.
+    #[test]
+    fn s12_bombs_nesting_and_damage_are_refused() {
+        assert_eq!(unpack(wrapped(&gzip(&[1; 1024]))).unwrap().len(), 1024);
+        assert_eq!(
+            unpack(wrapped(&gzip(&vec![0; MOST_INFLATED])))
+                .unwrap()
+                .len(),
+            MOST_INFLATED
+        );
+        assert_eq!(
+            unpack(wrapped(&gzip(&vec![0; MOST_INFLATED + 1]))),
+            Err(GzipError::TooLarge)
+        );
+        assert_eq!(
+            unpack(wrapped(&gzip(&wrapped(&gzip(&[1; 8]))))),
+            Err(GzipError::Nested)
+        );
+        let whole = gzip(&[1; 1024]);
+        for cut in 0..whole.len() {
+            assert!(
+                matches!(unpack(wrapped(&whole[..cut])), Err(GzipError::Broken(_))),
+                "cut at {cut}"
+            );
+        }
+        let twice = [gzip(&[1; 8]), gzip(&[2; 8])].concat();
+        assert!(matches!(
+            unpack(wrapped(&twice)),
+            Err(GzipError::Trailing(_))
+        ));
+        let mut damaged = whole.clone();
+        let crc = damaged.len() - 8;
+        damaged[crc] ^= 1;
+        assert!(matches!(
+            unpack(wrapped(&damaged)),
+            Err(GzipError::Broken(_))
+        ));
+        assert!(matches!(unpack(wrapped(&[])), Err(GzipError::Broken(_))));
+    }
+}

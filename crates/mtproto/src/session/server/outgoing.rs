@@ -1,0 +1,210 @@
+//! What goes to the client: kept until it is acknowledged, packed and encrypted.
+
+use std::time::Duration;
+
+use actogram_crypto::Side;
+use actogram_tl::{
+    Constructor, Writer,
+    mtproto::{ids, types},
+};
+use bytes::Bytes;
+
+use super::{Fate, ServerSession};
+use crate::{
+    Now,
+    session::{
+        MOST_IDS, ServerSalts,
+        content::{self, Inner, size_in_container},
+        envelope::Envelope,
+        gzip,
+        message_id::Origin,
+        wire,
+    },
+};
+
+/// The most unread messages and bytes of a session. Beyond them the oldest are given up: a client that comes back
+/// after that long finds updates by difference and asks for answers anew.
+const MOST_UNREAD: usize = 4096;
+const MOST_UNREAD_BYTES: usize = 32 * 1024 * 1024;
+
+/// The most messages and bytes of one container.
+const MOST_MESSAGES: usize = 100;
+const MOST_BYTES: usize = 256 * 1024;
+
+/// How long an acknowledgement waits for something to travel with.
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(500);
+
+/// A content-related message to the client.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) inner: Inner,
+    /// The call it answers.
+    pub(super) answers: Option<i64>,
+    pub(super) sent: bool,
+}
+
+impl ServerSession {
+    pub(super) fn send_result(&mut self, now: Now, req_msg_id: i64, result: &Bytes) -> i64 {
+        let packed = gzip::pack(result);
+        let result = packed.as_ref().unwrap_or(result);
+        let mut writer = Writer::with_capacity(12 + result.len());
+        writer.put_u32(ids::RPC_RESULT);
+        writer.put_i64(req_msg_id);
+        writer.put_raw(result);
+        // The answer says that the call arrived.
+        self.to_acknowledge.remove(&req_msg_id);
+        let msg_id = self.queue(now, writer.into_bytes(), true);
+        if let Some(last) = self.unread.back_mut() {
+            last.answers = Some(req_msg_id);
+        }
+        msg_id
+    }
+
+    pub(super) fn send_content(&mut self, now: Now, body: &Bytes, answer: bool) -> i64 {
+        let packed = gzip::pack(body);
+        self.queue(now, packed.unwrap_or_else(|| body.clone()), answer)
+    }
+
+    fn queue(&mut self, now: Now, body: Bytes, answer: bool) -> i64 {
+        let origin = if answer {
+            Origin::ServerAnswer
+        } else {
+            Origin::ServerOther
+        };
+        let msg_id = self.ids.next(now.unix, origin, &mut *self.random);
+        let seq_no = self.content * 2 + 1;
+        self.content = self.content.wrapping_add(1) & 0x3fff_ffff;
+        self.unread_bytes += body.len();
+        self.unread.push_back(Outgoing {
+            inner: Inner {
+                msg_id,
+                seq_no,
+                body,
+            },
+            answers: None,
+            sent: false,
+        });
+        while self.unread.len() > MOST_UNREAD || self.unread_bytes > MOST_UNREAD_BYTES {
+            let Some(oldest) = self.unread.pop_front() else {
+                break;
+            };
+            self.unread_bytes -= oldest.inner.body.len();
+            self.counters.given_up += 1;
+            if let Some(call) = oldest.answers {
+                self.fates
+                    .insert(call, Fate::Acknowledged(oldest.inner.msg_id));
+            }
+        }
+        msg_id
+    }
+
+    /// The client has these: they need not be kept.
+    pub(super) fn forget_read(&mut self, msg_ids: &[i64]) {
+        for msg_id in msg_ids.iter().take(MOST_IDS) {
+            let Ok(at) = self
+                .unread
+                .binary_search_by_key(msg_id, |message| message.inner.msg_id)
+            else {
+                continue;
+            };
+            if let Some(read) = self.unread.remove(at) {
+                self.unread_bytes -= read.inner.body.len();
+                if let Some(call) = read.answers {
+                    self.fates.insert(call, Fate::Acknowledged(*msg_id));
+                }
+            }
+        }
+    }
+
+    /// Sends unread messages again; tells whether all were there.
+    pub(super) fn send_again(&mut self, msg_ids: &[i64]) -> bool {
+        let mut all = true;
+        for msg_id in msg_ids.iter().take(MOST_IDS) {
+            match self
+                .unread
+                .binary_search_by_key(msg_id, |message| message.inner.msg_id)
+            {
+                Ok(at) => self.unread[at].sent = false,
+                Err(_) => all = false,
+            }
+        }
+        all
+    }
+
+    pub(super) fn acknowledge(&mut self, now: Now, msg_id: i64) {
+        self.to_acknowledge.insert(msg_id);
+        self.acknowledge_at
+            .get_or_insert(now.monotonic + ACKNOWLEDGE_AFTER);
+    }
+
+    pub(super) fn acknowledge_now(&mut self) {
+        self.acknowledge_at = None;
+        let waiting: Vec<_> = std::mem::take(&mut self.to_acknowledge)
+            .into_iter()
+            .collect();
+        for chunk in waiting.chunks(MOST_IDS) {
+            self.services
+                .push_back((wire::id_list(types::MsgsAck::ID, chunk), false));
+        }
+    }
+
+    pub(super) fn next_packet(&mut self, now: Now, salts: &mut ServerSalts) -> Option<Bytes> {
+        let mut messages = Vec::new();
+        let mut bytes = 0;
+        let fits = |messages: &Vec<Inner>, bytes: usize, body: &Bytes| {
+            messages.is_empty()
+                || (messages.len() < MOST_MESSAGES && bytes + size_in_container(body) <= MOST_BYTES)
+        };
+        // In the order of their ids: a repeated message is older than any service message made now.
+        for message in self.unread.iter_mut().filter(|message| !message.sent) {
+            if !fits(&messages, bytes, &message.inner.body) {
+                break;
+            }
+            message.sent = true;
+            bytes += size_in_container(&message.inner.body);
+            messages.push(message.inner.clone());
+        }
+        while let Some((body, _)) = self.services.front() {
+            if !fits(&messages, bytes, body) {
+                break;
+            }
+            let Some((body, answer)) = self.services.pop_front() else {
+                break;
+            };
+            let origin = if answer {
+                Origin::ServerAnswer
+            } else {
+                Origin::ServerOther
+            };
+            let msg_id = self.ids.next(now.unix, origin, &mut *self.random);
+            bytes += size_in_container(&body);
+            messages.push(Inner {
+                msg_id,
+                seq_no: self.content * 2,
+                body,
+            });
+        }
+        let inner = match <[Inner; 1]>::try_from(messages) {
+            Ok([single]) => single,
+            Err(messages) if messages.is_empty() => return None,
+            Err(messages) => {
+                let msg_id = self
+                    .ids
+                    .next(now.unix, Origin::ServerOther, &mut *self.random);
+                Inner {
+                    msg_id,
+                    seq_no: self.content * 2,
+                    body: content::pack(&messages),
+                }
+            }
+        };
+        let envelope = Envelope {
+            salt: salts.current(now.unix_seconds(), &mut *self.random),
+            session_id: self.session_id,
+            msg_id: inner.msg_id,
+            seq_no: inner.seq_no,
+            body: inner.body,
+        };
+        Some(envelope.seal(&self.key, Side::Server, &mut *self.random).0)
+    }
+}

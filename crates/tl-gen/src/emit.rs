@@ -21,6 +21,7 @@ const IMPORTED: &[&str] = &[
     "Function",
     "Shaped",
     "Shape",
+    "SchemaId",
     "DecodeError",
     "Vec",
     "String",
@@ -98,11 +99,11 @@ pub(crate) fn types(s: &Schema) -> Result<String, String> {
         let out = modules.of(&d.name);
         docs::constructor(out, s, d);
         structure(out, s, d, &name);
-        let (id, table) = (d.id, s.place.table);
+        let (id, table) = (d.id, camel(&s.place.table.to_lowercase()));
         let _ = writeln!(
             out,
             "impl Constructor for {name} {{ const ID: u32 = 0x{id:08x}; const NAME: &'static str = \"{}\"; }}\n\
-             impl Shaped for {name} {{ const SCHEMA: &'static crate::tables::Schema = &crate::tables::{table}; const SHAPE: Shape = Shape::Bare({i}); const MIN_SIZE: usize = {}; }}",
+             impl Shaped for {name} {{ const SCHEMA: SchemaId = SchemaId::{table}; const SHAPE: Shape = Shape::Bare({i}); const MIN_SIZE: usize = {}; }}",
             d.name,
             s.min_size(&d.fields),
         );
@@ -179,11 +180,11 @@ pub(crate) fn functions(
         } else {
             "crate::RawResponse".into()
         };
-        let (id, table) = (d.id, s.place.table);
+        let (id, table) = (d.id, camel(&s.place.table.to_lowercase()));
         let _ = writeln!(
             out,
             "impl Function for {name} {{ const ID: u32 = 0x{id:08x}; const NAME: &'static str = \"{}\"; type Response = {response}; }}\n\
-             impl Shaped for {name} {{ const SCHEMA: &'static crate::tables::Schema = &crate::tables::{table}; const SHAPE: Shape = Shape::Function({i}); const MIN_SIZE: usize = 4; }}\n\
+             impl Shaped for {name} {{ const SCHEMA: SchemaId = SchemaId::{table}; const SHAPE: Shape = Shape::Function({i}); const MIN_SIZE: usize = 4; }}\n\
              impl Encode for {name} {{ fn encode(&self, w: &mut Writer) {{ w.put_u32(0x{id:08x}); {} }} }}",
             d.name,
             encode_fields(s, &d.fields)
@@ -283,11 +284,11 @@ pub(crate) fn enums(s: &Schema) -> Result<String, String> {
                 );
             }
         }
-        let table = s.place.table;
+        let table = camel(&s.place.table.to_lowercase());
         let _ = writeln!(
             out,
             "#[derive(Clone)]\npub enum {name} {{\n{variants}}}\n\
-             impl Shaped for {name} {{ const SCHEMA: &'static crate::tables::Schema = &crate::tables::{table}; const SHAPE: Shape = Shape::Boxed({t}); const MIN_SIZE: usize = 4; }}\n\
+             impl Shaped for {name} {{ const SCHEMA: SchemaId = SchemaId::{table}; const SHAPE: Shape = Shape::Boxed({t}); const MIN_SIZE: usize = 4; }}\n\
              impl Encode for {name} {{ fn encode(&self, w: &mut Writer) {{ match self {{\n{encode}}} }} }}\n\
              impl Decode for {name} {{ fn decode(r: &mut Reader) -> Result<Self, DecodeError> {{ let id = r.begin()?; let value = match id {{\n{decode}\
              id => return Err(r.unexpected(id, \"{type_name}\")) }}; r.end(); Ok(value) }} }}\n\

@@ -8,48 +8,92 @@ use crate::names::snake;
 use crate::parse::{Field, FieldType, Type};
 use crate::schema::{Meaning, Schema};
 
-fn shape(s: &Schema, ty: &Type) -> String {
-    match (s.meaning(ty), ty) {
-        (_, Type::Vector(t)) => format!("S::Vector(&{})", shape(s, t)),
-        (_, Type::BareVector(t)) => format!("S::BareVector(&{})", shape(s, t)),
-        (Meaning::String, _) if s.place.binary_strings => "S::Bytes".into(),
-        (Meaning::Boxed(i), _) => format!("S::Boxed({i})"),
-        (Meaning::Bare(i), _) => format!("S::Bare({i})"),
-        (other, _) => format!("S::{other:?}"),
-    }
+/// Statics of their own for every list and inner shape: one body of twenty thousand promoted
+/// references takes the borrow checker a minute, twenty thousand small bodies a second.
+struct Statics<'a> {
+    s: &'a Schema,
+    out: String,
+    known: HashMap<String, String>,
 }
 
-fn fields(s: &Schema, fields: &[Field]) -> String {
-    let words: Vec<&str> = fields
-        .iter()
-        .filter(|f| f.ty == FieldType::Flags)
-        .map(|f| f.name.as_str())
-        .collect();
-    let mut out = "&[".to_owned();
-    for f in fields {
-        let (shape, flag) = match &f.ty {
-            FieldType::Flags => ("S::Flags".to_owned(), None),
-            FieldType::Value { condition, ty } => (shape(s, ty), condition.as_ref()),
-        };
-        let flag = flag.and_then(|(word, bit)| {
-            words
-                .iter()
-                .position(|w| w == word)
-                .map(|i| format!("Some(({i}, {bit}))"))
-        });
-        let _ = write!(
-            out,
-            "F {{ name: \"{}\", shape: {shape}, flag: {} }}, ",
-            snake(&f.name),
-            flag.unwrap_or_else(|| "None".into())
-        );
+impl Statics<'_> {
+    /// The name of a static of this type and value.
+    fn name(&mut self, ty: &str, value: &str) -> String {
+        let key = format!("{ty} = {value}");
+        if let Some(name) = self.known.get(&key) {
+            return name.clone();
+        }
+        let name = format!("{}_{}", self.s.place.table, self.known.len());
+        let _ = writeln!(self.out, "static {name}: {key};");
+        self.known.insert(key, name.clone());
+        name
     }
-    out.push(']');
-    out
+
+    fn list(&mut self, ty: &str, items: &[String]) -> String {
+        if items.is_empty() {
+            return "&[]".into();
+        }
+        let value = format!("[{}]", items.join(", "));
+        format!(
+            "&{}",
+            self.name(&format!("[{ty}; {}]", items.len()), &value)
+        )
+    }
+
+    fn shape(&mut self, ty: &Type) -> String {
+        match (self.s.meaning(ty), ty) {
+            (_, Type::Vector(t) | Type::BareVector(t)) => {
+                let inner = self.shape(t);
+                let inner = self.name("S", &inner);
+                let kind = if matches!(ty, Type::Vector(_)) {
+                    "Vector"
+                } else {
+                    "BareVector"
+                };
+                format!("S::{kind}(&{inner})")
+            }
+            (Meaning::String, _) if self.s.place.binary_strings => "S::Bytes".into(),
+            (Meaning::Boxed(i), _) => format!("S::Boxed({i})"),
+            (Meaning::Bare(i), _) => format!("S::Bare({i})"),
+            (other, _) => format!("S::{other:?}"),
+        }
+    }
+
+    fn fields(&mut self, fields: &[Field]) -> String {
+        let words: Vec<&str> = fields
+            .iter()
+            .filter(|f| f.ty == FieldType::Flags)
+            .map(|f| f.name.as_str())
+            .collect();
+        let mut items = Vec::new();
+        for f in fields {
+            let (shape, flag) = match &f.ty {
+                FieldType::Flags => ("S::Flags".to_owned(), None),
+                FieldType::Value { condition, ty } => (self.shape(ty), condition.as_ref()),
+            };
+            let flag = flag.and_then(|(word, bit)| {
+                words
+                    .iter()
+                    .position(|w| w == word)
+                    .map(|i| format!("Some(({i}, {bit}))"))
+            });
+            items.push(format!(
+                "F {{ name: \"{}\", shape: {shape}, flag: {} }}",
+                snake(&f.name),
+                flag.unwrap_or_else(|| "None".into())
+            ));
+        }
+        self.list("F", &items)
+    }
 }
 
 /// The static of one schema. `layer` is the newest layer there is.
 pub(crate) fn emit(s: &Schema, methods: &HashMap<String, Method>, layer: i32) -> String {
+    let mut statics = Statics {
+        s,
+        out: String::new(),
+        known: HashMap::new(),
+    };
     let mut type_of = vec![0; s.constructors.len()];
     for (t, (_, constructors)) in s.types.iter().enumerate() {
         for c in constructors {
@@ -57,18 +101,13 @@ pub(crate) fn emit(s: &Schema, methods: &HashMap<String, Method>, layer: i32) ->
         }
     }
     let since = |name: &str| s.absent.get(name).map_or(0, |last| last + 1);
-    let mut constructors = String::new();
+    let mut constructors = Vec::new();
     for (i, d) in s.constructors.iter().enumerate() {
         let name = d.name.to_string();
-        let _ = writeln!(
-            constructors,
-            "C {{ id: 0x{:08x}, name: \"{name}\", type_index: {}, min_size: {}, since: {}, until: {layer}, fields: {} }},",
-            d.id,
-            type_of[i],
-            s.min_size(&d.fields),
-            since(&name),
-            fields(s, &d.fields)
-        );
+        constructors.push(format!(
+            "C {{ id: 0x{:08x}, name: \"{name}\", type_index: {}, min_size: {}, since: {}, until: {layer}, fields: {} }}",
+            d.id, type_of[i], s.min_size(&d.fields), since(&name), statics.fields(&d.fields)
+        ));
     }
     let mut ids: Vec<(u32, usize)> = s
         .constructors
@@ -86,26 +125,25 @@ pub(crate) fn emit(s: &Schema, methods: &HashMap<String, Method>, layer: i32) ->
         .unwrap_or_default();
         older_of.entry(ty).or_default().push(index);
         ids.push((o.def.id, index));
-        let _ = writeln!(
-            constructors,
-            "C {{ id: 0x{:08x}, name: \"{}\", type_index: {ty}, min_size: {}, since: 0, until: {}, fields: {} }},",
-            o.def.id,
-            o.def.name,
-            s.min_size(&o.def.fields),
-            o.until,
-            fields(s, &o.def.fields)
-        );
+        constructors.push(format!(
+            "C {{ id: 0x{:08x}, name: \"{}\", type_index: {ty}, min_size: {}, since: 0, until: {}, fields: {} }}",
+            o.def.id, o.def.name, s.min_size(&o.def.fields), o.until, statics.fields(&o.def.fields)
+        ));
     }
     ids.sort_unstable();
-    let mut types = String::new();
-    for (t, (name, constructors)) in s.types.iter().enumerate() {
+    let mut types = Vec::new();
+    let indices = |list: &[usize]| list.iter().map(usize::to_string).collect::<Vec<_>>();
+    for (t, (name, all)) in s.types.iter().enumerate() {
         let older = older_of.remove(&t).unwrap_or_default();
-        let _ = writeln!(
-            types,
-            "T {{ name: \"{name}\", constructors: &{constructors:?}, older: &{older:?} }},"
+        let (all, older) = (
+            statics.list("u16", &indices(all)),
+            statics.list("u16", &indices(&older)),
         );
+        types.push(format!(
+            "T {{ name: \"{name}\", constructors: {all}, older: {older} }}"
+        ));
     }
-    let mut functions = String::new();
+    let mut functions = Vec::new();
     let mut function_ids = Vec::new();
     for (i, d) in s.functions.iter().enumerate() {
         let name = d.name.to_string();
@@ -117,35 +155,43 @@ pub(crate) fn emit(s: &Schema, methods: &HashMap<String, Method>, layer: i32) ->
             "bots" => "Bots",
             _ => "Unknown",
         };
-        let mut errors = String::new();
-        for (code, name) in &method.errors {
-            let _ = write!(errors, "E {{ code: {code}, name: \"{name}\" }}, ");
-        }
-        let older: Vec<u32> = s
+        let errors: Vec<String> = method
+            .errors
+            .iter()
+            .map(|(code, name)| format!("E {{ code: {code}, name: \"{name}\" }}"))
+            .collect();
+        let errors = statics.list("E", &errors);
+        let older: Vec<String> = s
             .older_functions
             .iter()
             .filter(|o| o.now == Some(i))
-            .map(|o| o.def.id)
+            .map(|o| {
+                function_ids.push((o.def.id, i));
+                o.def.id.to_string()
+            })
             .collect();
+        let older = statics.list("u32", &older);
         function_ids.push((d.id, i));
-        function_ids.extend(older.iter().map(|id| (*id, i)));
         let response = if d.parameters.is_empty() {
-            shape(s, &d.result)
+            statics.shape(&d.result)
         } else {
             "S::Raw".into()
         };
-        let _ = writeln!(
-            functions,
-            "M {{ id: 0x{:08x}, older_ids: &{older:?}, name: \"{name}\", since: {}, fields: {}, response: {response}, availability: A::{who}, errors: &[{errors}], resend: R::{} }},",
-            d.id,
-            since(&name),
-            fields(s, &d.fields),
-            resend_class(d)
-        );
+        functions.push(format!(
+            "M {{ id: 0x{:08x}, older_ids: {older}, name: \"{name}\", since: {}, fields: {}, response: {response}, availability: A::{who}, errors: {errors}, resend: R::{} }}",
+            d.id, since(&name), statics.fields(&d.fields), resend_class(d)
+        ));
     }
     function_ids.sort_unstable();
+    let pairs = |list: &[(u32, usize)]| list.iter().map(|p| format!("{p:?}")).collect::<Vec<_>>();
+    let constructors = statics.list("C", &constructors);
+    let types = statics.list("T", &types);
+    let functions = statics.list("M", &functions);
+    let by_id = statics.list("(u32, u16)", &pairs(&ids));
+    let functions_by_id = statics.list("(u32, u16)", &pairs(&function_ids));
     format!(
-        "pub(crate) static {}: Schema = Schema {{\ncurrent: {},\nconstructors: &[\n{constructors}],\ntypes: &[\n{types}],\nfunctions: &[\n{functions}],\nby_id: &{ids:?},\nfunctions_by_id: &{function_ids:?},\n}};\n",
+        "{}pub(crate) static {}: Schema = Schema {{ current: {}, constructors: {constructors}, types: {types}, functions: {functions}, by_id: {by_id}, functions_by_id: {functions_by_id} }};\n",
+        statics.out,
         s.place.table,
         s.constructors.len()
     )

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::reader::Reader;
-use crate::tables::{API, Schema, Shape};
+use crate::tables::{SchemaId, Shape};
 use crate::walk;
 use crate::writer::Writer;
 
@@ -41,7 +41,7 @@ pub trait Encode {
 /// How a type looks in the tables.
 pub trait Shaped {
     /// The schema the shape's indices refer to.
-    const SCHEMA: &'static Schema;
+    const SCHEMA: SchemaId;
     /// Its shape.
     const SHAPE: Shape;
     /// Fewest bytes an encoded value takes.
@@ -69,7 +69,7 @@ pub trait Decode: Shaped + Sized {
             })),
             Err(e) => Err(e),
         }
-        .map_err(|e| walk::locate(e, Self::SCHEMA, Self::SHAPE, bytes))
+        .map_err(|e| walk::locate(e, Self::SCHEMA.tables(), Self::SHAPE, bytes))
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn same(a: &dyn Encode, b: &dyn Encode) -> bool {
 macro_rules! built_in {
     ($ty:ty, $shape:expr, $min:expr, |$v:ident, $w:ident| $put:expr, |$r:ident| $get:expr) => {
         impl Shaped for $ty {
-            const SCHEMA: &'static Schema = &API;
+            const SCHEMA: SchemaId = SchemaId::Api;
             const SHAPE: Shape = $shape;
             const MIN_SIZE: usize = $min;
         }
@@ -147,7 +147,7 @@ built_in!(
 );
 
 impl<T: Shaped> Shaped for Vec<T> {
-    const SCHEMA: &'static Schema = T::SCHEMA;
+    const SCHEMA: SchemaId = T::SCHEMA;
     const SHAPE: Shape = Shape::Vector(&T::SHAPE);
     const MIN_SIZE: usize = 8;
 }
@@ -169,7 +169,7 @@ impl<T: Decode> Decode for Vec<T> {
 }
 
 impl<T: Shaped> Shaped for Box<T> {
-    const SCHEMA: &'static Schema = T::SCHEMA;
+    const SCHEMA: SchemaId = T::SCHEMA;
     const SHAPE: Shape = T::SHAPE;
     const MIN_SIZE: usize = T::MIN_SIZE;
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::codec::Encode;
 use crate::reader::Reader;
-use crate::tables::{Schema, Shape};
+use crate::tables::{SchemaId, Shape};
 use crate::walk::{Visitor, walk};
 use crate::writer::Writer;
 
@@ -44,7 +44,7 @@ const SECRET: &[&str] = &[
 /// not at all.
 pub(crate) fn fmt(
     value: &dyn Encode,
-    s: &Schema,
+    schema: SchemaId,
     shape: Shape,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
@@ -55,7 +55,12 @@ pub(crate) fn fmt(
         first: true,
         hide: Vec::new(),
     };
-    match walk(&mut Reader::new(w.into_bytes()), s, shape, &mut printer) {
+    match walk(
+        &mut Reader::new(w.into_bytes()),
+        schema.tables(),
+        shape,
+        &mut printer,
+    ) {
         Ok(()) => f.write_str(&printer.out),
         // Only nesting beyond what can be decoded leads here.
         Err(e) => write!(f, "{} … ({})", printer.out, e.kind()),

@@ -77,7 +77,10 @@ mod generated_prelude {
     #[allow(unused_imports)]
     pub(crate) use crate::codec::{Constructor, Decode, Encode, Function, Shaped};
     #[allow(unused_imports)]
-    pub(crate) use crate::{Bytes, DecodeError, Reader, Writer, tables::Shape};
+    pub(crate) use crate::{
+        Bytes, DecodeError, Reader, Writer,
+        tables::{SchemaId, Shape},
+    };
 
     /// Equality by encoded bytes and `Debug` through the tables: derives on 2,500 types would cost
     /// a third of the build.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::codec::{Decode, Encode, Function, Shaped};
 use crate::error::DecodeError;
 use crate::reader::Reader;
-use crate::tables::{API, Schema, Shape};
+use crate::tables::{SchemaId, Shape};
 use crate::writer::Writer;
 
 /// An encoded method inside another one, as in `invokeWithLayer`. Decodes as the rest of the input.
@@ -32,7 +32,7 @@ macro_rules! raw {
         }
 
         impl Shaped for $name {
-            const SCHEMA: &'static Schema = &API;
+            const SCHEMA: SchemaId = SchemaId::Api;
             const SHAPE: Shape = Shape::Raw;
             const MIN_SIZE: usize = 0;
         }

@@ -143,6 +143,31 @@ pub struct FunctionInfo {
     pub resend: ResendClass,
 }
 
+/// Which schema a type belongs to.
+///
+/// A name, not a reference: thousands of constants that refer to the tables take the compiler a
+/// minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaId {
+    /// The API.
+    Api,
+    /// The service schema of MTProto.
+    Mtproto,
+    /// The schema of secret chats.
+    Secret,
+}
+
+impl SchemaId {
+    /// Its tables.
+    pub fn tables(self) -> &'static Schema {
+        match self {
+            SchemaId::Api => &API,
+            SchemaId::Mtproto => &MTPROTO,
+            SchemaId::Secret => &SECRET,
+        }
+    }
+}
+
 /// All tables of one schema.
 #[derive(Debug)]
 pub struct Schema {

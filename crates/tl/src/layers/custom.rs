@@ -306,7 +306,7 @@ struct OldRow(types::KeyboardInlineButtonRow);
 struct OldButton(types::KeyboardInlineButton);
 
 impl crate::codec::Shaped for OldRow {
-    const SCHEMA: &'static crate::tables::Schema = &crate::tables::API;
+    const SCHEMA: crate::tables::SchemaId = crate::tables::SchemaId::Api;
     const SHAPE: crate::tables::Shape = <enums::KeyboardButtonRow as crate::codec::Shaped>::SHAPE;
     const MIN_SIZE: usize = 4;
 }
@@ -325,7 +325,7 @@ impl Decode for OldRow {
 }
 
 impl crate::codec::Shaped for OldButton {
-    const SCHEMA: &'static crate::tables::Schema = &crate::tables::API;
+    const SCHEMA: crate::tables::SchemaId = crate::tables::SchemaId::Api;
     const SHAPE: crate::tables::Shape = <enums::KeyboardButton as crate::codec::Shaped>::SHAPE;
     const MIN_SIZE: usize = 4;
 }

@@ -521,7 +521,7 @@ impl Operator {
                 kind: kind.to_owned(),
                 text: text.to_owned(),
             };
-            world.sequence(now, user, None, change);
+            world.sequence(now, user, change);
             Ok(())
         })
     }

@@ -68,7 +68,8 @@ fn a_connection_must_be_initialized_in_a_layer_in_use() {
         assert_eq!(known, [1, 2, 3, 4, 5]);
         assert_eq!(config.this_dc, 2);
         // Later calls on this key need no header.
-        rig.call(&mut client, &functions::help::GetNearestDc).unwrap();
+        rig.call(&mut client, &functions::help::GetNearestDc)
+            .unwrap();
     }
 }
 
@@ -120,7 +121,8 @@ fn logins_and_kinds_of_account_are_checked() {
         rig.error(&mut nobody, &functions::updates::GetState),
         "401 AUTH_KEY_UNREGISTERED"
     );
-    rig.call(&mut nobody, &functions::help::GetNearestDc).unwrap();
+    rig.call(&mut nobody, &functions::help::GetNearestDc)
+        .unwrap();
     let (mut person, _) = rig.person("Alice");
     assert_eq!(
         rig.error(
@@ -152,12 +154,18 @@ fn calls_wait_for_their_predecessors() {
 
     // The predecessor is done.
     let first = rig.send(&mut client, send_message(&me, "1", 1).to_bytes());
-    let second = rig.send(&mut client, after(first, send_message(&me, "2", 2).to_bytes()));
+    let second = rig.send(
+        &mut client,
+        after(first, send_message(&me, "2", 2).to_bytes()),
+    );
     result::<enums::Updates>(rig.answer(second).unwrap()).unwrap();
 
     // The predecessor failed.
     let failed = rig.send(&mut client, send_message(&me, "", 3).to_bytes());
-    let next = rig.send(&mut client, after(failed, send_message(&me, "3", 4).to_bytes()));
+    let next = rig.send(
+        &mut client,
+        after(failed, send_message(&me, "3", 4).to_bytes()),
+    );
     assert_eq!(error(rig.answer(next).unwrap()), "400 MSG_WAIT_FAILED");
 
     // The predecessor comes later: then both are answered.
@@ -167,7 +175,10 @@ fn calls_wait_for_their_predecessors() {
         after(predecessor, send_message(&me, "5", 6).to_bytes()),
     );
     assert!(rig.answer(early).is_none());
-    assert_eq!(rig.world.poll_timeout(), Some(rig.now + PREDECESSOR_PATIENCE));
+    assert_eq!(
+        rig.world.poll_timeout(),
+        Some(rig.now + PREDECESSOR_PATIENCE)
+    );
     let came = rig.send(&mut client, send_message(&me, "4", 5).to_bytes());
     assert_eq!(came, predecessor);
     result::<enums::Updates>(rig.answer(came).unwrap()).unwrap();
@@ -269,7 +280,10 @@ fn answers_come_late_on_demand() {
     });
     let late = rig.send(&mut client, functions::updates::GetState.to_bytes());
     assert!(rig.answer(late).is_none());
-    assert_eq!(rig.world.poll_timeout(), Some(rig.now + Duration::from_secs(2)));
+    assert_eq!(
+        rig.world.poll_timeout(),
+        Some(rig.now + Duration::from_secs(2))
+    );
     let outcome = rig.world.handle_timeout(rig.now + Duration::from_secs(1));
     rig.take(outcome);
     assert!(rig.answer(late).is_none());
@@ -333,7 +347,9 @@ fn a_temporary_key_serves_only_when_bound() {
     let mut rig = Rig::new();
     let (permanent, temporary) = (key(1), key(2));
     let expires = i32::try_from(START.as_secs()).unwrap() + 86_400;
-    rig.world.add_key(rig.now, Arc::clone(&permanent), None).unwrap();
+    rig.world
+        .add_key(rig.now, Arc::clone(&permanent), None)
+        .unwrap();
     rig.world
         .add_key(rig.now, Arc::clone(&temporary), Some(expires))
         .unwrap();
@@ -434,7 +450,8 @@ fn a_temporary_key_serves_only_when_bound() {
         "401 AUTH_KEY_PERM_EMPTY"
     );
     second.initialized = false;
-    rig.call(&mut second, &functions::updates::GetState).unwrap();
+    rig.call(&mut second, &functions::updates::GetState)
+        .unwrap();
     assert!(rig.world.revoke_key(other.id()).unwrap());
     assert!(rig.world.key(p).is_none() && rig.world.key(other.id()).is_none());
 }
@@ -463,7 +480,11 @@ fn answers_and_pushes_are_in_the_layer_of_their_session() {
         )
         .unwrap();
     assert_eq!(answer, in_230.to_bytes_for(227));
-    assert_ne!(answer, in_230.to_bytes(), "the user changed after layer 227");
+    assert_ne!(
+        answer,
+        in_230.to_bytes(),
+        "the user changed after layer 227"
+    );
     assert_eq!(current.id, id);
     rig.call(
         &mut alice,

@@ -99,7 +99,10 @@ fn a_person_signs_up_then_signs_in_with_a_code() {
         rig.error(&mut client, &sign_in("12", &hash, &code)),
         "400 PHONE_NUMBER_INVALID"
     );
-    let me = logged_in(rig.call(&mut client, &sign_in(&phone, &hash, &code)).unwrap());
+    let me = logged_in(
+        rig.call(&mut client, &sign_in(&phone, &hash, &code))
+            .unwrap(),
+    );
     assert_eq!(me.id, id);
     assert_eq!(me.phone.as_deref(), Some(phone.as_str()));
     assert_eq!(
@@ -202,7 +205,8 @@ fn sign_up_needs_the_code_and_a_name() {
         "without the code there is no sign-up"
     );
     let code = rig.code_for(phone);
-    rig.call(&mut client, &sign_in(phone, &hash, &code)).unwrap();
+    rig.call(&mut client, &sign_in(phone, &hash, &code))
+        .unwrap();
     assert_eq!(rig.error(&mut client, &sign_up), "400 FIRSTNAME_INVALID");
     sign_up.first_name = "Bob".into();
     let me = logged_in(rig.call(&mut client, &sign_up).unwrap());
@@ -331,7 +335,10 @@ fn a_two_step_password_stands_between_code_and_login() {
     );
     let challenge = get_password(&mut rig, &mut second);
     let right = prove(&challenge, "correct horse");
-    assert_eq!(logged_in(rig.call(&mut second, &check(right)).unwrap()).id, id);
+    assert_eq!(
+        logged_in(rig.call(&mut second, &check(right)).unwrap()).id,
+        id
+    );
 
     // A key that passed no code gets no challenge.
     let mut stranger = rig.client();
@@ -358,7 +365,10 @@ fn the_operator_sets_a_password_too() {
     );
     let challenge = get_password(&mut rig, &mut client);
     let proof = prove(&challenge, "p");
-    assert_eq!(logged_in(rig.call(&mut client, &check(proof)).unwrap()).id, id);
+    assert_eq!(
+        logged_in(rig.call(&mut client, &check(proof)).unwrap()).id,
+        id
+    );
 }
 
 #[test]
@@ -368,10 +378,10 @@ fn other_logins_are_listed_and_ended() {
     let second = rig.second_login(id);
     let pushes = rig.take_pushes(&first);
     assert!(
-        pushes.iter().flat_map(updates).any(|update| matches!(
-            update,
-            enums::Update::UpdateNewAuthorization(_)
-        )),
+        pushes
+            .iter()
+            .flat_map(updates)
+            .any(|update| matches!(update, enums::Update::UpdateNewAuthorization(_))),
         "{pushes:?}"
     );
     let list = |rig: &mut Rig, client: &mut Client| {
@@ -388,7 +398,10 @@ fn other_logins_are_listed_and_ended() {
         .find(|a| !a.current)
         .unwrap();
     assert_eq!(
-        rig.error(&mut first, &functions::account::ResetAuthorization { hash: 1 }),
+        rig.error(
+            &mut first,
+            &functions::account::ResetAuthorization { hash: 1 }
+        ),
         "400 HASH_INVALID"
     );
     let hash = other.hash;

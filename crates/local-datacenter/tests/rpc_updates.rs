@@ -137,16 +137,48 @@ impl Replica {
 
 #[derive(Clone, Debug)]
 enum Deed {
-    Send { from: usize, to: usize, text: u8 },
-    SendToGroup { from: usize, text: u8 },
-    Reply { from: usize, to: usize },
-    Edit { who: usize, back: usize, text: u8 },
-    Delete { who: usize, back: usize, count: usize, revoke: bool },
-    Read { who: usize, whom: usize },
-    ReadGroup { who: usize },
-    Leave { who: usize },
-    Rename { who: usize, text: u8 },
-    CatchUp { who: usize, limit: Option<i32> },
+    Send {
+        from: usize,
+        to: usize,
+        text: u8,
+    },
+    SendToGroup {
+        from: usize,
+        text: u8,
+    },
+    Reply {
+        from: usize,
+        to: usize,
+    },
+    Edit {
+        who: usize,
+        back: usize,
+        text: u8,
+    },
+    Delete {
+        who: usize,
+        back: usize,
+        count: usize,
+        revoke: bool,
+    },
+    Read {
+        who: usize,
+        whom: usize,
+    },
+    ReadGroup {
+        who: usize,
+    },
+    Leave {
+        who: usize,
+    },
+    Rename {
+        who: usize,
+        text: u8,
+    },
+    CatchUp {
+        who: usize,
+        limit: Option<i32>,
+    },
     Wait,
 }
 
@@ -203,7 +235,9 @@ impl Stage {
             let (mut actor, id) = rig.person(name);
             rig.set_username(&mut actor, name);
             let mut listener = actor.sibling(id * 10);
-            let state = rig.call(&mut listener, &functions::updates::GetState).unwrap();
+            let state = rig
+                .call(&mut listener, &functions::updates::GetState)
+                .unwrap();
             let live = Replica::at(state);
             people.push(Person {
                 id,
@@ -214,12 +248,10 @@ impl Stage {
             });
         }
         let mut hashes = Vec::new();
-        for index in 0..people.len() {
+        for person in &mut people {
             let mut row = Vec::new();
             for name in ["person0", "person1", "person2"] {
-                let mut actor = people[index].actor.clone();
-                row.push(rig.input_peer(&mut actor, name));
-                people[index].actor = actor;
+                row.push(rig.input_peer(&mut person.actor, name));
             }
             hashes.push(row);
         }
@@ -294,7 +326,13 @@ impl Stage {
     }
 
     fn recent(&self, who: usize, back: usize) -> Option<enums::Message> {
-        self.people[who].live.messages.values().rev().nth(back).cloned()
+        self.people[who]
+            .live
+            .messages
+            .values()
+            .rev()
+            .nth(back)
+            .cloned()
     }
 
     fn peer_of(&self, who: usize, message: &enums::Message) -> enums::InputPeer {
@@ -321,8 +359,11 @@ impl Stage {
         // Refusals (not a member, not the author, nothing to edit) are part of the play.
         match deed {
             Deed::Send { from, to, text } => {
-                let request =
-                    send_message(&self.hashes[*from][*to].clone(), &format!("t{text}"), random_id);
+                let request = send_message(
+                    &self.hashes[*from][*to].clone(),
+                    &format!("t{text}"),
+                    random_id,
+                );
                 self.act(*from, &request).unwrap();
             }
             Deed::SendToGroup { from, text } => {
@@ -434,7 +475,16 @@ fn expand(container: enums::Updates, me: UserId) -> enums::Updates {
             let from = s.out.then(|| types::PeerUser { user_id: me }.into());
             let peer = types::PeerUser { user_id: s.user_id }.into();
             (
-                blank_message(s.id, s.out, from, peer, s.date, &s.message, s.reply_to.clone(), s.entities.clone()),
+                blank_message(
+                    s.id,
+                    s.out,
+                    from,
+                    peer,
+                    s.date,
+                    &s.message,
+                    s.reply_to.clone(),
+                    s.entities.clone(),
+                ),
                 s.pts,
                 s.pts_count,
                 s.date,
@@ -444,7 +494,16 @@ fn expand(container: enums::Updates, me: UserId) -> enums::Updates {
             let from = Some(types::PeerUser { user_id: s.from_id }.into());
             let peer = types::PeerChat { chat_id: s.chat_id }.into();
             (
-                blank_message(s.id, s.out, from, peer, s.date, &s.message, s.reply_to.clone(), s.entities.clone()),
+                blank_message(
+                    s.id,
+                    s.out,
+                    from,
+                    peer,
+                    s.date,
+                    &s.message,
+                    s.reply_to.clone(),
+                    s.entities.clone(),
+                ),
                 s.pts,
                 s.pts_count,
                 s.date,
@@ -577,8 +636,9 @@ proptest! {
 fn positions_are_refused_as_documented() {
     let mut rig = Rig::new();
     let (mut client, id) = rig.person("Alice");
-    let enums::updates::State::State(state) =
-        rig.call(&mut client, &functions::updates::GetState).unwrap();
+    let enums::updates::State::State(state) = rig
+        .call(&mut client, &functions::updates::GetState)
+        .unwrap();
     assert_eq!(state.pts, 1);
     let ask = |pts, date| functions::updates::GetDifference {
         pts,
@@ -616,7 +676,9 @@ fn a_withheld_push_is_in_the_difference() {
     let mut rig = Rig::new();
     let (mut client, id) = rig.person("Alice");
     let mut listener = client.sibling(4);
-    let state = rig.call(&mut listener, &functions::updates::GetState).unwrap();
+    let state = rig
+        .call(&mut listener, &functions::updates::GetState)
+        .unwrap();
     let mut replica = Replica::at(state);
     rig.world.faults().push(id, PushFault::Withhold, 1);
     let note = |n: i64| send_message(&enums::InputPeer::InputPeerSelf, &n.to_string(), n);
@@ -663,7 +725,7 @@ fn what_has_no_pts_comes_in_order_by_seq_and_back_by_date() {
     else {
         panic!("nothing was missed")
     };
-    assert_eq!(missed.other_updates.len(), 3);
+    assert_eq!(missed.other_updates.len(), 3, "{state:?} {missed:?}");
     let enums::updates::State::State(now) = missed.state;
     assert_eq!(now.seq, state.seq + 3);
     assert!(matches!(

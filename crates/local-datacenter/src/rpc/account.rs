@@ -44,12 +44,12 @@ impl Call<'_> {
     /// Stores new values of the caller's profile and tells everybody who knows it.
     pub(crate) fn change_profile(&mut self, me: UserId, user: User) {
         self.world.commit(Event::UserPut(user));
-        let (now, origin) = (self.now, self.origin);
+        let now = self.now;
         let mut told = self.acquaintances(me);
         told.push(me);
         for account in told {
             self.world
-                .sequence(now, account, origin, SeqChange::UserName { user: me });
+                .sequence(now, account, SeqChange::UserName { user: me });
         }
     }
 

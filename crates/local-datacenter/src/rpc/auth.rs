@@ -57,8 +57,7 @@ impl World {
         self.state
             .users
             .range(FIRST_USER_ID..)
-            .filter(|(_, user)| user.bot.is_none())
-            .next_back()
+            .rfind(|(_, user)| user.bot.is_none())
             .map_or(FIRST_USER_ID, |(id, _)| id + 1)
     }
 
@@ -77,7 +76,7 @@ impl World {
         }));
         let others = self.state.keys_of.get(&user).map_or(0, |keys| keys.len());
         if others > 1 && self.state.users.get(&user).is_some_and(|u| u.bot.is_none()) {
-            self.sequence(now, user, None, SeqChange::NewAuthorization { auth_key_id });
+            self.sequence(now, user, SeqChange::NewAuthorization { auth_key_id });
         }
     }
 }

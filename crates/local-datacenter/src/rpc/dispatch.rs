@@ -176,7 +176,11 @@ impl World {
     ) {
         let result = match self.flush() {
             Ok(()) => result,
-            Err(_) => Err(internal("STORAGE_FAILED")),
+            Err(_) => {
+                // Nobody may hear of what a restart takes back.
+                self.outcome.pushes.clear();
+                Err(internal("STORAGE_FAILED"))
+            }
         };
         self.sessions
             .entry(context.session())

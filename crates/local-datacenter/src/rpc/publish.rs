@@ -188,14 +188,9 @@ impl World {
         }
     }
 
-    /// Records a change of the `seq` sequence and pushes it.
-    pub(crate) fn sequence(
-        &mut self,
-        now: Duration,
-        account: UserId,
-        except: Option<SessionKey>,
-        change: SeqChange,
-    ) {
+    /// Records a change of the `seq` sequence and pushes it, to the session that caused it as well: it would find a
+    /// gap in the sequence otherwise.
+    pub(crate) fn sequence(&mut self, now: Duration, account: UserId, change: SeqChange) {
         self.commit(Event::Sequenced {
             owner: account,
             date: unix(now),
@@ -209,7 +204,7 @@ impl World {
         let mut view = View::new(&self.state, account, &online);
         let updates = view.seq_update(&change).into_iter().collect();
         let container = view.container(updates, date, seq);
-        self.push(account, except, &container);
+        self.push(account, None, &container);
     }
 
     /// Pushes something that nobody records, as typing.

@@ -28,6 +28,10 @@ impl SqliteJournal {
             source,
         })?;
         let connection = Connection::open(path).map_err(|e| classify(&shown, e))?;
+        // Whoever has the file keeps it for as long as it runs: waiting would not help.
+        connection
+            .busy_timeout(std::time::Duration::ZERO)
+            .map_err(|e| classify(&shown, e))?;
         connection
             .execute_batch(
                 "PRAGMA locking_mode = EXCLUSIVE;

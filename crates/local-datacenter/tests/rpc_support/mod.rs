@@ -249,7 +249,14 @@ impl Rig {
 
     /// Another login of the same person; returns a client that takes updates.
     pub fn second_login(&mut self, user: UserId) -> Client {
-        let phone = self.world.state().user(user).unwrap().phone.clone().unwrap();
+        let phone = self
+            .world
+            .state()
+            .user(user)
+            .unwrap()
+            .phone
+            .clone()
+            .unwrap();
         let mut client = self.client();
         let hash = self.send_code(&mut client, &phone);
         let code = self.code_for(&phone);
@@ -455,4 +462,50 @@ pub fn only_new_message(pushes: &[enums::Updates]) -> types::Message {
         .collect();
     assert_eq!(new.len(), 1, "{pushes:?}");
     new[0].clone()
+}
+
+/// Alice and Bob, who know each other's username.
+pub struct Pair {
+    pub rig: Rig,
+    pub alice: Client,
+    pub bob: Client,
+    pub alice_id: UserId,
+    pub bob_id: UserId,
+    pub to_bob: enums::InputPeer,
+    pub to_alice: enums::InputPeer,
+}
+
+pub fn pair_with(config: WorldConfig) -> Pair {
+    let mut rig = Rig::with(config, Box::new(MemoryJournal));
+    let (mut alice, alice_id) = rig.person("Alice");
+    let (mut bob, bob_id) = rig.person("Bob");
+    rig.set_username(&mut alice, "alice_a");
+    rig.set_username(&mut bob, "bob_bob");
+    let to_bob = rig.input_peer(&mut alice, "bob_bob");
+    let to_alice = rig.input_peer(&mut bob, "@Alice_A");
+    rig.pushed.clear();
+    Pair {
+        rig,
+        alice,
+        bob,
+        alice_id,
+        bob_id,
+        to_bob,
+        to_alice,
+    }
+}
+
+pub fn pair() -> Pair {
+    pair_with(WorldConfig::default())
+}
+
+pub fn input_user(peer: &enums::InputPeer) -> enums::InputUser {
+    match peer {
+        enums::InputPeer::InputPeerUser(peer) => types::InputUser {
+            user_id: peer.user_id,
+            access_hash: peer.access_hash,
+        }
+        .into(),
+        other => panic!("{other:?}"),
+    }
 }

@@ -1,5 +1,7 @@
 //! The list of dialogs, and drafts.
 
+use std::cmp::{Ordering, Reverse};
+
 use actogram_tl as tl;
 use tl::{enums, functions, types};
 
@@ -53,7 +55,7 @@ fn ordered(call: &Call<'_>, me: UserId) -> Vec<(i32, i32, PeerKey)> {
             Some((state.message(me, top)?.date, top, *key))
         })
         .collect();
-    list.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+    list.sort_by_key(|(date, top, _)| Reverse((*date, *top)));
     list
 }
 
@@ -72,15 +74,16 @@ pub(in crate::rpc) fn get_dialogs(
     let limit = usize::try_from(request.limit)
         .unwrap_or(0)
         .clamp(1, MAX_PAGE);
+    let (offset_date, offset_id) = (request.offset_date, request.offset_id);
     let after = |entry: &&(i32, i32, PeerKey)| {
         let (date, top, _) = **entry;
-        let offset_date = request.offset_date;
-        let offset_id = request.offset_id;
-        (offset_date <= 0 || date <= offset_date)
-            && (offset_date <= 0 && offset_id <= 0
-                || date < offset_date
-                || offset_id <= 0
-                || top < offset_id)
+        let older = offset_id <= 0 || top < offset_id;
+        match date.cmp(&offset_date) {
+            _ if offset_date <= 0 => older,
+            Ordering::Less => true,
+            Ordering::Equal => older,
+            Ordering::Greater => false,
+        }
     };
     let page: Vec<PeerKey> = all
         .iter()
@@ -202,9 +205,8 @@ pub(super) fn store_draft(call: &mut Call<'_>, me: UserId, peer: PeerKey, draft:
         peer,
         draft,
     });
-    let (now, origin) = (call.now, call.origin);
-    call.world
-        .sequence(now, me, origin, SeqChange::Draft { peer });
+    let now = call.now;
+    call.world.sequence(now, me, SeqChange::Draft { peer });
 }
 
 /// `messages.saveDraft`: an empty text clears it.

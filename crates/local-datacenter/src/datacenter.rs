@@ -1,0 +1,457 @@
+//! A running datacenter, and how to start one.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use actogram_crypto::{
+    random::Random,
+    rsa::{KeyError, PrivateKey, PublicKey},
+};
+use actogram_mtproto::session::server::Strictness;
+use tokio::io::DuplexStream;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    model::{DatacenterAddress, Limits, World, WorldConfig, WorldError},
+    network::{
+        Clock, Hub, HubConfig, Listener, RandomSource, WireFaults, accept, os_random, serve,
+    },
+    operator::{Operator, UnixClock},
+    storage::{MemoryJournal, SqliteJournal, StorageError},
+};
+
+/// Why a datacenter did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; is another program using the port?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The RSA key cannot be read, written or made.
+    #[error("the datacenter's RSA key: {0}")]
+    Key(#[from] KeyError),
+    /// The file with the RSA key cannot be read or written.
+    #[error("the datacenter's RSA key file {path}: {source}")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] WorldError),
+    /// The state file cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// How a [`LocalDatacenter`] is to be. Made by [`LocalDatacenter::builder`].
+pub struct Builder {
+    listen: Option<SocketAddr>,
+    datacenters: Vec<i32>,
+    state: Option<PathBuf>,
+    key: Option<Arc<PrivateKey>>,
+    clock: UnixClock,
+    random: RandomSource,
+    limits: Limits,
+    compact_updates: bool,
+    inline_crypto: bool,
+}
+
+impl Builder {
+    fn new() -> Self {
+        Self {
+            listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)),
+            datacenters: vec![2],
+            state: None,
+            key: None,
+            clock: Arc::new(|| {
+                SystemTime::now()
+                    .duration_since(SystemTime::UNIX_EPOCH)
+                    .unwrap_or_default()
+            }),
+            random: os_random(),
+            limits: Limits::default(),
+            compact_updates: false,
+            inline_crypto: false,
+        }
+    }
+
+    /// Where the first datacenter listens; the others take the following ports, or any if the port is 0. By default any
+    /// port of 127.0.0.1. An address that is not of this machine alone lets others in.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = Some(address);
+        self
+    }
+
+    /// Opens no socket: clients come through [`LocalDatacenter::connect`].
+    pub fn without_listener(mut self) -> Self {
+        self.listen = None;
+        self
+    }
+
+    /// The numbers of the datacenters, one port each, all with the same accounts. By default only 2.
+    pub fn datacenters(mut self, ids: impl IntoIterator<Item = i32>) -> Self {
+        self.datacenters = ids.into_iter().collect();
+        self
+    }
+
+    /// Keeps the state in this SQLite file, and the RSA key beside it. By default all is gone with the process.
+    pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state = Some(path.into());
+        self
+    }
+
+    /// Uses this RSA key instead of making one.
+    pub fn rsa_key(mut self, key: Arc<PrivateKey>) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Takes the unix time from here: for tests.
+    pub fn clock(mut self, unix: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(unix);
+        self
+    }
+
+    /// Takes randomness from here, a generator for each caller: for simulations that repeat themselves.
+    pub fn random(mut self, source: impl FnMut() -> Box<dyn Random> + Send + 'static) -> Self {
+        self.random = Box::new(source);
+        self
+    }
+
+    /// Sets limits other than Telegram's.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Pushes plain texts in their short form, as Telegram may do at any time.
+    pub fn compact_updates(mut self) -> Self {
+        self.compact_updates = true;
+        self
+    }
+
+    /// Computes key exchanges where they arrive instead of on other threads: for virtual time, and for few clients.
+    pub fn inline_crypto(mut self) -> Self {
+        self.inline_crypto = true;
+        self
+    }
+
+    /// Starts the datacenter on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(mut self) -> Result<LocalDatacenter, StartError> {
+        let key = match (self.key.take(), &self.state) {
+            (Some(key), _) => key,
+            (None, Some(state)) => stored_key(state, &mut *(self.random)())?,
+            (None, None) => Arc::new(PrivateKey::generate(&mut *(self.random)())?),
+        };
+        let world_config = WorldConfig {
+            limits: self.limits,
+            compact_updates: self.compact_updates,
+        };
+        let world = match &self.state {
+            None => World::open(world_config, Box::new(MemoryJournal), (self.random)())?,
+            Some(path) => World::open(
+                world_config,
+                Box::new(SqliteJournal::open(path)?),
+                (self.random)(),
+            )?,
+        };
+        let world = Arc::new(Mutex::new(world));
+        let clock = Clock::new(self.clock.clone());
+        let hub = Hub::new(
+            world.clone(),
+            HubConfig {
+                keys: vec![key.clone()],
+                clock: clock.clone(),
+                random: self.random,
+                inline_crypto: self.inline_crypto,
+            },
+        );
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let mut addresses = Vec::new();
+        for (at, dc_id) in self.datacenters.iter().enumerate() {
+            let Some(mut address) = self.listen else {
+                break;
+            };
+            if address.port() != 0 {
+                address.set_port(address.port().saturating_add(at as u16));
+            }
+            let listen_error = |source| StartError::Listen { address, source };
+            let listener = Listener::bind(*dc_id, address)
+                .await
+                .map_err(listen_error)?;
+            addresses.push((*dc_id, listener.address().map_err(listen_error)?));
+            tasks.spawn(accept(hub.clone(), listener, tasks.clone(), stop.clone()));
+        }
+        lock(&world).set_datacenters(
+            addresses
+                .iter()
+                .map(|(id, address)| DatacenterAddress {
+                    id: *id,
+                    ip: address.ip(),
+                    port: address.port(),
+                })
+                .collect(),
+        );
+        let (outbox, orders) = tokio::sync::mpsc::unbounded_channel();
+        let unix = clock.clone();
+        let operator = Operator::new(world, Arc::new(move || unix.unix()), outbox);
+        tasks.spawn(tend(hub.clone(), orders, stop.clone()));
+        tasks.close();
+        let main = self.datacenters.first().copied().unwrap_or(2);
+        Ok(LocalDatacenter {
+            hub,
+            operator,
+            key,
+            addresses,
+            main,
+            clock,
+            stop,
+            tasks,
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("listen", &self.listen)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock(world: &Mutex<World>) -> std::sync::MutexGuard<'_, World> {
+    world
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Delivers what the operator orders and what the world does at its own time.
+async fn tend(
+    hub: Arc<Hub>,
+    mut orders: tokio::sync::mpsc::UnboundedReceiver<crate::model::Outcome>,
+    stop: CancellationToken,
+) {
+    let far = Duration::from_secs(3600);
+    loop {
+        let due = lock(&hub.world).poll_timeout();
+        let wait = due.map_or(far, |at| at.saturating_sub(hub.clock.unix()));
+        tokio::select! {
+            outcome = orders.recv() => match outcome {
+                Some(outcome) => hub.deliver(outcome),
+                None => return,
+            },
+            () = tokio::time::sleep(wait), if due.is_some() => {
+                let outcome = lock(&hub.world).handle_timeout(hub.clock.unix());
+                hub.deliver(outcome);
+            }
+            () = hub.rescheduled.notified() => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// The key beside the state file, made at the first start. Only its owner may read it.
+fn stored_key(state: &Path, random: &mut dyn Random) -> Result<Arc<PrivateKey>, StartError> {
+    let mut name = state.as_os_str().to_owned();
+    name.push(".key.pem");
+    let path = PathBuf::from(name);
+    let failed = |source| StartError::KeyFile {
+        path: path.clone(),
+        source,
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(pem) => Ok(Arc::new(PrivateKey::from_pem(&zeroize::Zeroizing::new(
+            pem,
+        ))?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = PrivateKey::generate(random)?;
+            write_secret(&path, key.to_pem().as_bytes()).map_err(failed)?;
+            Ok(Arc::new(key))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Writes a whole file or none, readable by its owner alone.
+fn write_secret(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".part");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&partial)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(partial, path)
+}
+
+/// A datacenter that runs in this process.
+///
+/// It ends with [`shutdown`](Self::shutdown) or when it is dropped.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actogram_local_datacenter::LocalDatacenter;
+///
+/// let datacenter = LocalDatacenter::builder().start().await?;
+/// let bot = datacenter.operator().create_bot("echo_bot", "Echo")?;
+/// println!("a client connects to {:?} with the key\n{}", datacenter.address(), datacenter.public_key_pem()?);
+/// datacenter.shutdown().await;
+/// # Ok(()) }
+/// ```
+pub struct LocalDatacenter {
+    hub: Arc<Hub>,
+    operator: Operator,
+    key: Arc<PrivateKey>,
+    addresses: Vec<(i32, SocketAddr)>,
+    main: i32,
+    clock: Clock,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl LocalDatacenter {
+    /// Starts describing a datacenter: number 2, any port of this machine, state in memory.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Where the first datacenter listens; `None` if it opened no socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.addresses.first().map(|(_, address)| *address)
+    }
+
+    /// Every datacenter's number and address.
+    pub fn addresses(&self) -> &[(i32, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// The first datacenter's number.
+    pub fn dc_id(&self) -> i32 {
+        self.main
+    }
+
+    /// The key that clients must know.
+    pub fn public_key(&self) -> &PublicKey {
+        self.key.public()
+    }
+
+    /// The same in PEM, PKCS#1.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the key is one that PEM cannot hold.
+    pub fn public_key_pem(&self) -> Result<String, KeyError> {
+        self.key.public().to_pem()
+    }
+
+    /// Creates accounts, plays people, looks at what is stored, and orders errors of methods.
+    pub fn operator(&self) -> Operator {
+        self.operator.clone()
+    }
+
+    /// Orders faults for connections to come.
+    pub fn faults(&self) -> WireFaults {
+        self.hub.faults.clone()
+    }
+
+    /// The datacenter's clock, to skew it.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Cuts every connection at hand; sessions stay. Tells how many there were.
+    pub fn cut_connections(&self) -> usize {
+        self.hub.cut_all()
+    }
+
+    /// Cuts the connections of one auth key.
+    pub fn cut_connections_of(&self, auth_key_id: i64) -> usize {
+        self.hub.cut_key(auth_key_id)
+    }
+
+    /// Forgets all sessions, as a restart does: unanswered calls and unread updates with them.
+    pub fn forget_sessions(&self) {
+        self.hub.forget_sessions();
+    }
+
+    /// Forgets all server salts: every client's next message has a wrong one.
+    pub fn forget_salts(&self) {
+        self.hub.forget_salts();
+    }
+
+    /// Makes new salts current now. The ones before stay good for half an hour.
+    pub fn rotate_salts(&self) {
+        self.hub.rotate_salts();
+    }
+
+    /// Loses an auth key and everything bound to it: its client gets -404.
+    pub fn lose_key(&self, auth_key_id: i64) -> bool {
+        self.hub.lose_key(auth_key_id)
+    }
+
+    /// How strict sessions that begin from now on are.
+    pub fn set_strictness(&self, strictness: Strictness) {
+        self.hub.set_strictness(strictness);
+    }
+
+    /// Connections and sessions at hand.
+    pub fn counts(&self) -> (usize, usize) {
+        self.hub.counts()
+    }
+
+    /// A connection that goes through no socket: for virtual time and simulations.
+    pub fn connect(&self) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(64 * 1024);
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let serving = serve(
+            self.hub.clone(),
+            server,
+            self.main,
+            address,
+            self.stop.child_token(),
+        );
+        // The tracker is closed to say that it may be waited for; it takes tasks all the same.
+        self.tasks.spawn(serving);
+        client
+    }
+
+    /// Cuts all connections and waits until everything has ended.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for LocalDatacenter {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for LocalDatacenter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalDatacenter")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}

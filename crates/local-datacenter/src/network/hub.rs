@@ -1,0 +1,449 @@
+//! Where connections, sessions and the world meet.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actogram_crypto::{AuthKey, random::Random, rsa::PrivateKey};
+use actogram_mtproto::{
+    handshake::{HandshakeSlots, server::NewKey},
+    session::{
+        ServerSalts,
+        server::{Event, Opened, ServerSession, Strictness},
+    },
+    transport::{SeenHeaders, error_code},
+};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Clock, RandomSource, WireFaults,
+    sessions::{ConnectionId, SessionId, Sessions},
+};
+use crate::{
+    model::{Outcome, World},
+    rpc::CallContext,
+};
+
+/// What all connections of a datacenter share.
+pub(crate) struct HubConfig {
+    pub(crate) keys: Vec<Arc<PrivateKey>>,
+    pub(crate) clock: Clock,
+    pub(crate) random: RandomSource,
+    pub(crate) inline_crypto: bool,
+}
+
+pub(crate) struct Hub {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) clock: Clock,
+    pub(crate) keys: Vec<Arc<PrivateKey>>,
+    pub(crate) slots: HandshakeSlots,
+    pub(crate) seen_headers: Arc<Mutex<SeenHeaders>>,
+    pub(crate) faults: WireFaults,
+    pub(crate) inline_crypto: bool,
+    /// The world's deadlines may have changed.
+    pub(crate) rescheduled: Notify,
+    state: Mutex<State>,
+}
+
+struct State {
+    sessions: Sessions,
+    connections: BTreeMap<ConnectionId, Connection>,
+    next_connection: ConnectionId,
+    random: RandomSource,
+    strictness: Strictness,
+}
+
+struct Connection {
+    /// Something is to be sent.
+    wake: Arc<Notify>,
+    cancel: CancellationToken,
+    sessions: BTreeSet<SessionId>,
+    disconnect_at: Option<Duration>,
+}
+
+/// What a connection is handed when it opens.
+pub(crate) struct Opening {
+    pub(crate) id: ConnectionId,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) random: Box<dyn Random>,
+    pub(crate) transport_random: Box<dyn Random>,
+}
+
+/// Why a payload ends its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Close {
+    /// With this transport error.
+    Error(i32),
+    /// Without a word.
+    Silently,
+}
+
+/// Half-open key exchanges, of one address and of all (<https://core.telegram.org/mtproto/auth_key>).
+const EXCHANGES_PER_PEER: usize = 256;
+const EXCHANGES: usize = 4096;
+
+/// How many obfuscation headers are remembered against replays.
+const HEADERS: usize = 65_536;
+
+impl Hub {
+    pub(crate) fn new(world: Arc<Mutex<World>>, config: HubConfig) -> Arc<Self> {
+        Arc::new(Self {
+            world,
+            clock: config.clock,
+            keys: config.keys,
+            slots: HandshakeSlots::new(EXCHANGES_PER_PEER, EXCHANGES),
+            seen_headers: Arc::new(Mutex::new(SeenHeaders::new(HEADERS))),
+            faults: WireFaults::default(),
+            inline_crypto: config.inline_crypto,
+            rescheduled: Notify::new(),
+            state: Mutex::new(State {
+                sessions: Sessions::default(),
+                connections: BTreeMap::new(),
+                next_connection: 0,
+                random: config.random,
+                strictness: Strictness::default(),
+            }),
+        })
+    }
+
+    // Neither lock is held over an await. Where both are needed, the state's comes first.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn open(&self, parent: &CancellationToken) -> Opening {
+        let mut state = self.state();
+        let id = state.next_connection;
+        state.next_connection += 1;
+        let (wake, cancel) = (Arc::new(Notify::new()), parent.child_token());
+        let (random, transport_random) = ((state.random)(), (state.random)());
+        state.connections.insert(
+            id,
+            Connection {
+                wake: wake.clone(),
+                cancel: cancel.clone(),
+                sessions: BTreeSet::new(),
+                disconnect_at: None,
+            },
+        );
+        Opening {
+            id,
+            wake,
+            cancel,
+            random,
+            transport_random,
+        }
+    }
+
+    pub(crate) fn close(&self, id: ConnectionId) {
+        let mut state = self.state();
+        let Some(connection) = state.connections.remove(&id) else {
+            return;
+        };
+        for session in connection.sessions {
+            if let Some((entry, _)) = state.sessions.both(session)
+                && entry.connection == Some(id)
+            {
+                entry.connection = None;
+                entry.session.detached();
+            }
+        }
+    }
+
+    pub(crate) fn key_exists(&self, id: i64) -> bool {
+        self.world().key(id).is_some()
+    }
+
+    /// Keeps a new key. Only then may its client be told.
+    pub(crate) fn add_key(&self, new: &NewKey) -> bool {
+        let now = self.clock.unix();
+        self.state().sessions.new_key(
+            new.key.id(),
+            ServerSalts::new(now.as_secs() as i64, new.salt),
+        );
+        match self.world().add_key(now, new.key.clone(), new.temporary) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "a new auth key could not be stored");
+                false
+            }
+        }
+    }
+
+    fn usable_key(&self, id: i64) -> Option<Arc<AuthKey>> {
+        let now = self.clock.unix().as_secs() as i64;
+        let record = self.world().key(id)?;
+        record
+            .expires_at
+            .is_none_or(|at| i64::from(at) > now)
+            .then_some(record.key)
+    }
+
+    /// Takes an encrypted payload. Gives the token of its quick acknowledgement.
+    pub(crate) fn handle_payload(
+        self: &Arc<Self>,
+        connection: ConnectionId,
+        dc_id: i32,
+        address: IpAddr,
+        payload: BytesMut,
+    ) -> Result<u32, Close> {
+        let key_id = payload
+            .first_chunk()
+            .map(|id| i64::from_le_bytes(*id))
+            .ok_or(Close::Silently)?;
+        let key = self
+            .usable_key(key_id)
+            .ok_or(Close::Error(error_code::AUTH_KEY_NOT_FOUND))?;
+        let opened = Opened::open(&key, payload)
+            .map_err(|_| Close::Error(error_code::AUTH_KEY_NOT_FOUND))?;
+        let token = opened.quick_ack();
+        let id = (key_id, opened.session_id());
+        let now = self.clock.now();
+
+        let mut guard = self.state();
+        let state = &mut *guard;
+        if !state.connections.contains_key(&connection) {
+            return Err(Close::Silently);
+        }
+        let (random, strictness) = (&mut state.random, state.strictness);
+        let (entry, salts, gone) = state.sessions.enter(id, || {
+            let mut session = ServerSession::new(key, id.1, random());
+            session.set_strictness(strictness);
+            session
+        });
+        let previous = entry.connection.replace(connection);
+        if previous != Some(connection) {
+            entry.session.attached();
+        }
+        entry.session.handle_input(now, opened, salts);
+        let events: Vec<_> = std::iter::from_fn(|| entry.session.poll_event()).collect();
+        if let Some(other) = previous.filter(|other| *other != connection)
+            && let Some(other) = state.connections.get_mut(&other)
+        {
+            other.sessions.remove(&id);
+        }
+        if let Some(this) = state.connections.get_mut(&connection) {
+            this.sessions.insert(id);
+        }
+        drop(guard);
+        if let Some((key, session)) = gone {
+            self.world().session_closed(key, session);
+        }
+        for event in events {
+            self.handle_event(id, connection, dc_id, address, event);
+        }
+        Ok(token)
+    }
+
+    fn handle_event(
+        &self,
+        id: SessionId,
+        connection: ConnectionId,
+        dc_id: i32,
+        address: IpAddr,
+        event: Event,
+    ) {
+        match event {
+            Event::Call { msg_id, body } => {
+                let context = CallContext {
+                    now: self.clock.unix(),
+                    dc_id,
+                    address,
+                    auth_key_id: id.0,
+                    session_id: id.1,
+                    msg_id,
+                };
+                // The order of answers and updates is the order in which the world made them.
+                let mut state = self.state();
+                let outcome = self.world().handle(&context, body);
+                state.deliver(&self.clock, outcome);
+                drop(state);
+                self.rescheduled.notify_one();
+            }
+            Event::DestroySession { session_id } => {
+                let mut state = self.state();
+                let existed = session_id != id.1 && state.sessions.remove((id.0, session_id));
+                if let Some((entry, _)) = state.sessions.both(id) {
+                    entry.session.session_destroyed(session_id, existed);
+                }
+                drop(state);
+                if existed {
+                    self.world().session_closed(id.0, session_id);
+                }
+            }
+            Event::DestroyKey { msg_id } => {
+                let existed = self.world().remove_key(id.0).unwrap_or(false);
+                let mut state = self.state();
+                if let Some((entry, _)) = state.sessions.both(id) {
+                    entry
+                        .session
+                        .key_destroyed(self.clock.now(), msg_id, existed);
+                }
+            }
+            Event::DisconnectAfter(delay) => {
+                let at = self.clock.now().monotonic + delay;
+                if let Some(connection) = self.state().connections.get_mut(&connection) {
+                    connection.disconnect_at = Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Hands answers and updates to their sessions.
+    pub(crate) fn deliver(&self, outcome: Outcome) {
+        self.state().deliver(&self.clock, outcome);
+    }
+
+    /// Packets for a connection, up to about this many bytes.
+    pub(crate) fn transmit(&self, connection: ConnectionId, budget: usize) -> Vec<Bytes> {
+        let now = self.clock.now();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let sessions: Vec<_> = match state.connections.get(&connection) {
+            Some(connection) => connection.sessions.iter().copied().collect(),
+            None => return Vec::new(),
+        };
+        let mut packets = Vec::new();
+        let mut bytes = 0;
+        for id in sessions {
+            let Some((entry, salts)) = state.sessions.both(id) else {
+                continue;
+            };
+            if entry.connection != Some(connection) {
+                continue;
+            }
+            entry.session.handle_timeout(now);
+            while bytes < budget
+                && let Some(packet) = entry.session.poll_transmit(now, salts)
+            {
+                bytes += packet.len();
+                packets.push(packet);
+            }
+        }
+        packets
+    }
+
+    /// When a connection wants to be looked at again, and whether it is to be closed by then.
+    pub(crate) fn deadline(
+        &self,
+        connection: ConnectionId,
+    ) -> (Option<Duration>, Option<Duration>) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let Some(at_hand) = state.connections.get(&connection) else {
+            return (None, None);
+        };
+        let disconnect = at_hand.disconnect_at;
+        let sessions: Vec<_> = at_hand.sessions.iter().copied().collect();
+        let look = sessions
+            .into_iter()
+            .filter_map(|id| {
+                state
+                    .sessions
+                    .both(id)
+                    .and_then(|(entry, _)| entry.session.poll_timeout())
+            })
+            .min();
+        (look, disconnect)
+    }
+
+    /// Cuts every connection at hand. Sessions stay.
+    pub(crate) fn cut_all(&self) -> usize {
+        let state = self.state();
+        for connection in state.connections.values() {
+            connection.cancel.cancel();
+        }
+        state.connections.len()
+    }
+
+    /// Cuts the connections that carry sessions of this key.
+    pub(crate) fn cut_key(&self, key: i64) -> usize {
+        let state = self.state();
+        let of_key = state
+            .connections
+            .values()
+            .filter(|connection| connection.sessions.iter().any(|(of, _)| *of == key));
+        of_key.map(|connection| connection.cancel.cancel()).count()
+    }
+
+    pub(crate) fn forget_sessions(&self) {
+        let gone = self.state().sessions.clear();
+        let mut world = self.world();
+        for (key, session) in gone {
+            world.session_closed(key, session);
+        }
+    }
+
+    pub(crate) fn forget_salts(&self) {
+        self.state().sessions.forget_salts();
+    }
+
+    pub(crate) fn rotate_salts(&self) {
+        let second = self.clock.unix().as_secs() as i64;
+        let mut state = self.state();
+        let mut random = (state.random)();
+        for salts in state.sessions.salts_mut() {
+            salts.rotate(second, &mut *random);
+        }
+    }
+
+    /// Destroys a key, as if the datacenter had lost it.
+    pub(crate) fn lose_key(&self, key: i64) -> bool {
+        let existed = self.world().remove_key(key).unwrap_or(false);
+        self.state().sessions.remove_key(key);
+        self.cut_key(key);
+        existed
+    }
+
+    pub(crate) fn set_strictness(&self, strictness: Strictness) {
+        self.state().strictness = strictness;
+    }
+
+    /// Connections and sessions at hand.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.connections.len(), state.sessions.len())
+    }
+}
+
+impl State {
+    fn deliver(&mut self, clock: &Clock, outcome: Outcome) {
+        let now = clock.now();
+        let mut touched = BTreeSet::new();
+        for answer in outcome.answers {
+            let id = (answer.auth_key_id, answer.session_id);
+            if let Some((entry, _)) = self.sessions.both(id) {
+                entry.session.answer(now, answer.msg_id, &answer.body);
+                touched.extend(entry.connection);
+            }
+        }
+        for push in outcome.pushes {
+            if let Some((entry, _)) = self.sessions.both((push.auth_key_id, push.session_id)) {
+                entry.session.push(now, &push.body);
+                touched.extend(entry.connection);
+            }
+        }
+        for connection in touched.iter().filter_map(|id| self.connections.get(id)) {
+            connection.wake.notify_one();
+        }
+        for key in outcome.revoked_keys {
+            for connection in self.connections.values() {
+                // The answer that told of it goes out first: a logout is answered.
+                if connection.sessions.iter().any(|(of, _)| *of == key) {
+                    connection.wake.notify_one();
+                }
+            }
+        }
+    }
+}

@@ -32,10 +32,9 @@ use super::{
 /// The class of a control message. In each turn, control messages are handled before data, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Control {
-    /// Asks the actor to end. If it arrives while the actor is between two lives, the supervisor itself honours it: the
-    /// actor ends as [`ExitReason::Stopped`], and the sender's reply is `MailboxError::Closed`.
+    /// Asks the actor to end, or to begin; among themselves these keep their order.
     Stop,
-    /// Changes whether the actor works (pause, resume, start, status).
+    /// Changes how the actor works, or asks about it (pause, resume, status).
     State,
     /// Anything else that must not wait behind data.
     Signal,
@@ -45,6 +44,10 @@ pub enum Control {
 pub trait ControlMessage: Message + 'static {
     /// Its class.
     const CLASS: Control;
+
+    /// Whether it ends the actor if it arrives while there is no value to handle it (between two lives): the actor then ends
+    /// as [`ExitReason::Stopped`], and the sender's reply is `MailboxError::Closed`. By default so for class `Stop`.
+    const STOPS_WHILE_DOWN: bool = matches!(Self::CLASS, Control::Stop);
 }
 
 /// What a context was asked to do with its actor.

@@ -38,6 +38,9 @@ const DRAIN_BUDGET: usize = 1 << 16;
 
 pub(super) type MakeError = Box<dyn std::error::Error + Send + Sync>;
 
+/// A type of control message, its class, and whether it ends the actor between two lives.
+pub(super) type Registered = (TypeId, Control, bool);
+
 enum Phase {
     /// Make a value.
     Fresh,
@@ -57,9 +60,11 @@ where
     phase: Phase,
     link: Arc<Link>,
     keeper: Keeper,
-    controls: Vec<(TypeId, Control)>,
+    controls: Vec<Registered>,
     control: [VecDeque<Envelope<A>>; 3],
     data: VecDeque<Envelope<A>>,
+    /// A message that ends the actor even between two lives is among those in `control`.
+    stop_queued: bool,
     /// Keeps permanent and transient actors alive when every other address is dropped.
     _anchor: Option<Addr<A>>,
 }
@@ -68,7 +73,7 @@ where
 impl<A, F> Unpin for Driver<A, F> where A: Actor<Context = SupervisedContext<A>> {}
 
 /// Runs a piece of user code; a panic becomes an exit reason.
-pub(super) fn guard<T>(f: impl FnOnce() -> T) -> Result<T, ExitReason> {
+pub(crate) fn guard<T>(f: impl FnOnce() -> T) -> Result<T, ExitReason> {
     catch_unwind(AssertUnwindSafe(f))
         .map_err(|payload| ExitReason::Panicked(panic_message(payload)))
 }
@@ -101,7 +106,7 @@ where
         ctx: SupervisedContext<A>,
         make: F,
         keeper: Keeper,
-        controls: Vec<(TypeId, Control)>,
+        controls: Vec<Registered>,
         anchor: Option<Addr<A>>,
     ) -> Self {
         Self {
@@ -114,15 +119,16 @@ where
             controls,
             control: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
             data: VecDeque::new(),
+            stop_queued: false,
             _anchor: anchor,
         }
     }
 
     fn turn(&mut self, task: &mut TaskContext<'_>) -> Turn {
-        if let Some(order) = self.link.take_order() {
-            if self.obey(order) {
-                return Turn::Again;
-            }
+        if let Some(order) = self.link.take_order()
+            && self.obey(order)
+        {
+            return Turn::Again;
         }
         match &mut self.phase {
             Phase::Fresh => self.begin(),
@@ -240,7 +246,7 @@ where
             }
         }
         self.link.stats.depth(self.data.len());
-        if !self.control[Control::Stop as usize].is_empty() {
+        if self.stop_queued {
             self.finish(ExitReason::Stopped);
             return Turn::Again;
         }
@@ -252,9 +258,12 @@ where
     }
 
     fn file(&mut self, id: Option<TypeId>, envelope: Envelope<A>) {
-        let class = id.and_then(|id| self.controls.iter().find(|(known, _)| *known == id));
+        let class = id.and_then(|id| self.controls.iter().find(|(known, ..)| *known == id));
         match class {
-            Some((_, class)) => self.control[*class as usize].push_back(envelope),
+            Some((_, class, stops)) => {
+                self.stop_queued |= *stops;
+                self.control[*class as usize].push_back(envelope);
+            }
             None => self.data.push_back(envelope),
         }
     }
@@ -353,6 +362,7 @@ where
                 self.handle(envelope)?;
             }
         }
+        self.stop_queued &= self.control.iter().any(|queue| !queue.is_empty());
         Ok(())
     }
 

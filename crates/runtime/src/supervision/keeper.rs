@@ -46,17 +46,17 @@ impl Keeper {
         if !link.policy.restarts(&reason) {
             return Next::Finish(reason);
         }
-        if self.own_intensity {
-            if let Err(exhausted) = self.brake.record(&link.name, &reason) {
-                self.brake.reset();
-                let reason = ExitReason::error(exhausted);
-                link.escalated(&reason);
-                return if self.group.is_some() {
-                    Next::AskParent(reason)
-                } else {
-                    Next::Finish(reason)
-                };
-            }
+        if self.own_intensity
+            && let Err(exhausted) = self.brake.record(&link.name, &reason)
+        {
+            self.brake.reset();
+            let reason = ExitReason::error(exhausted);
+            link.escalated(&reason);
+            return if self.group.is_some() {
+                Next::AskParent(reason)
+            } else {
+                Next::Finish(reason)
+            };
         }
         match self.group {
             None => Next::RestartIn(self.delay()),

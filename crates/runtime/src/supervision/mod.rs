@@ -21,13 +21,13 @@
 //!   called while unwinding.
 
 mod context;
-mod driver;
+pub(crate) mod driver;
 mod group;
 mod items;
 mod keeper;
 mod link;
 mod plain;
-mod policy;
+pub(crate) mod policy;
 mod snapshot;
 mod supervise;
 

@@ -6,8 +6,8 @@ use actix::{Actor, Addr, Handler, Message, dev::ToEnvelope, dev::channel::channe
 use actix_rt::ArbiterHandle;
 
 use super::{
-    context::{Control, ControlMessage, SupervisedContext},
-    driver::{Driver, MakeError},
+    context::{ControlMessage, SupervisedContext},
+    driver::{Driver, MakeError, Registered},
     group::Supervisor,
     keeper::Keeper,
     link::{ChildHandle, Link, NewLink},
@@ -74,14 +74,12 @@ impl Options {
 macro_rules! options {
     () => {
         /// Names it in logs, events and snapshots. Default: the name of its type.
-        #[must_use]
         pub fn name(mut self, name: impl Into<String>) -> Self {
             self.options.name = Some(name.into());
             self
         }
 
         /// Which exits lead to a restart. Default: [`RestartPolicy::Transient`].
-        #[must_use]
         pub fn policy(mut self, policy: RestartPolicy) -> Self {
             self.options.policy = policy;
             self
@@ -89,35 +87,30 @@ macro_rules! options {
 
         /// How many restarts it may need before it escalates. Default: the default of [`RestartIntensity`] if it stands
         /// alone; in a group each failure counts towards the group's intensity instead.
-        #[must_use]
         pub fn intensity(mut self, intensity: RestartIntensity) -> Self {
             self.options.intensity = Some(intensity);
             self
         }
 
         /// The delay before a restart.
-        #[must_use]
         pub fn backoff(mut self, backoff: Backoff) -> Self {
             self.options.backoff = backoff;
             self
         }
 
         /// How long a group waits for its orderly stop before it is killed. Default: 5 s.
-        #[must_use]
         pub fn shutdown(mut self, within: Duration) -> Self {
             self.options.shutdown = within;
             self
         }
 
         /// Seeds the jitter of its back-off. Default: derived from its group's seed, or else different in each process.
-        #[must_use]
         pub fn seed(mut self, seed: u64) -> Self {
             self.options.seed = Some(seed);
             self
         }
 
         /// Makes it a child of a group.
-        #[must_use]
         pub fn under(mut self, group: &Supervisor) -> Self {
             self.options.parent = Some(group.clone());
             self
@@ -176,7 +169,7 @@ where
 pub struct Supervise<A, F> {
     make: F,
     options: Options,
-    controls: Vec<(TypeId, Control)>,
+    controls: Vec<Registered>,
     actor: std::marker::PhantomData<fn() -> A>,
 }
 
@@ -204,7 +197,8 @@ where
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
     {
-        self.controls.push((TypeId::of::<M>(), M::CLASS));
+        self.controls
+            .push((TypeId::of::<M>(), M::CLASS, M::STOPS_WHILE_DOWN));
         self
     }
 

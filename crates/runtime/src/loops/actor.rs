@@ -1,0 +1,623 @@
+//! The actor around a loop's body.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    mem,
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use actix::{
+    Actor, ActorFuture, AsyncContext, Handler, Message, ResponseFuture, SpawnHandle,
+    dev::{MessageResponse, OneshotSender},
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
+
+use super::{
+    cx::{Board, Item, LoopCx, LoopStatus, Shared, SignalOutcome},
+    flow::LoopError,
+    kinds::SignalLoop,
+};
+use crate::{
+    Backoff, Control, ControlMessage, ExitReason, Failures, RestartIntensity, RestartPolicy,
+    SupervisedContext,
+    supervision::{
+        driver::guard,
+        policy::{Brake, Jitter},
+    },
+};
+
+/// Starts a loop. True if it did; false (and logged) if it runs already. If it was stopped while its body was at work, the
+/// answer comes after that body has ended.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct Start;
+
+/// Stops a loop until it is started again. True if it ran.
+///
+/// A paused body ends at once. One that is at work ends at its next pause or `wait_signal`, or when it returns; what it
+/// returns is ignored.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct Stop;
+
+/// Holds a loop: its present pause, or else its next one, lasts until [`Resume`]. True if it runs.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct Pause;
+
+/// Ends a loop's pause. True if it was paused (several before it runs again count as one); false, and not remembered, if its
+/// body is at work or it does not run.
+#[derive(Debug, Clone, Copy, Default, Message)]
+#[rtype(result = "bool")]
+pub struct Resume {
+    /// Only after everything that is queued on this arbiter now; a later postponed resume takes the place of this one.
+    pub postpone: bool,
+}
+
+/// Asks for a loop's [`LoopStatus`].
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "LoopStatus")]
+pub struct Status;
+
+/// Answered when the loop pauses next (from a pause on: when it pauses again); false if the loop's actor ends before.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct UntilPaused;
+
+/// Answered when the body is not at work or paused any more, at once if it is not; false if the loop's actor ends before.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct UntilEnded;
+
+/// A signal for a loop; kept (up to the loop's capacity) if it is not waiting for one.
+#[derive(Debug, Clone, Copy)]
+pub struct Signal<S>(pub S);
+
+impl<S: 'static> Message for Signal<S> {
+    type Result = SignalOutcome;
+}
+
+/// An error to be raised where the loop waits for a signal.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "SignalOutcome")]
+pub struct SignalError(pub LoopError);
+
+macro_rules! control {
+    ($($message:ty => $class:ident),*) => {
+        $(impl ControlMessage for $message {
+            const CLASS: Control = Control::$class;
+            const STOPS_WHILE_DOWN: bool = false;
+        })*
+    };
+}
+// Start is of the class of Stop so that these two keep their order.
+control!(Start => Stop, Stop => Stop, Pause => State, Resume => State, Status => State,
+    UntilPaused => State, UntilEnded => State, SignalError => Signal);
+impl<S: 'static> ControlMessage for Signal<S> {
+    const CLASS: Control = Control::Signal;
+}
+
+/// Where the value for a fresh start comes from.
+pub(super) enum Renew<L> {
+    Factory(Box<dyn FnMut() -> L + Send>),
+    /// There is only the one value; it goes on after failures.
+    Keep,
+}
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) policy: RestartPolicy,
+    pub(super) intensity: RestartIntensity,
+    pub(super) backoff: Backoff,
+    pub(super) seed: Option<u64>,
+    pub(super) failures: Failures,
+    pub(super) capacity: usize,
+    pub(super) started: bool,
+}
+
+/// What outlives the actor's own value.
+pub(super) struct Parts<L, E> {
+    pub(super) home: Arc<Mutex<Option<L>>>,
+    pub(super) renew: Arc<Mutex<Renew<L>>>,
+    pub(super) env: E,
+    pub(super) board: Arc<Board>,
+    pub(super) settings: Settings,
+}
+
+impl<L, E: Clone> Clone for Parts<L, E> {
+    fn clone(&self) -> Self {
+        Self {
+            home: Arc::clone(&self.home),
+            renew: Arc::clone(&self.renew),
+            env: self.env.clone(),
+            board: Arc::clone(&self.board),
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+/// The loop's value while its body has it; goes home when the body ends, however it ends.
+struct Lease<L> {
+    value: Option<L>,
+    home: Arc<Mutex<Option<L>>>,
+}
+
+impl<L> Drop for Lease<L> {
+    fn drop(&mut self) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.value.take();
+    }
+}
+
+type Body = Pin<Box<dyn Future<Output = Result<(), LoopError>>>>;
+
+/// ```text
+/// Idle --start--> Running --failure--> BackingOff --timer--> Running
+///  ^                | |                    |
+///  |  end, or stop  | | stop at work       | stop
+///  +----------------+ v                    |
+///  +------------- Leaving                  |
+///  +---------------------------------------+
+/// ```
+enum Phase {
+    Idle,
+    Running,
+    /// Stopped, but the body is still at work.
+    Leaving,
+    BackingOff(SpawnHandle),
+}
+
+/// A loop as an actor: send it [`Start`], [`Stop`], [`Pause`], [`Resume`], [`Signal`], [`SignalError`], [`Status`].
+///
+/// Its body runs inside the actor's turns, so each of these takes effect within one turn. Made by [`loop_of`](super::loop_of).
+pub struct LoopActor<L: SignalLoop<E>, E = ()> {
+    parts: Parts<L, E>,
+    shared: Rc<Shared<L::Signal>>,
+    brake: Brake,
+    phase: Phase,
+    body: Option<Body>,
+    poller: SpawnHandle,
+    postponed: Option<SpawnHandle>,
+    starters: Vec<Slot>,
+    enders: Vec<oneshot::Sender<()>>,
+}
+
+// The body is boxed; nothing else is pinned.
+impl<L: SignalLoop<E>, E> Unpin for LoopActor<L, E> {}
+
+impl<L: SignalLoop<E>, E: Clone + 'static> Actor for LoopActor<L, E> {
+    type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let board = Arc::clone(&self.parts.board);
+        ctx.report_details(move || board.details());
+        if self.parts.settings.started {
+            self.launch(ctx);
+        }
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if self.body.is_some() {
+            let _ = guard(|| self.body = None);
+            self.ended(false);
+        }
+        self.parts.board.write().running = false;
+    }
+}
+
+enum Ended {
+    Returned(Result<(), LoopError>),
+    Panicked(Arc<str>),
+    /// Dropped where it rested.
+    Dropped,
+}
+
+struct Poller;
+
+impl<L: SignalLoop<E>, E: Clone + 'static> ActorFuture<LoopActor<L, E>> for Poller {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        act: &mut LoopActor<L, E>,
+        ctx: &mut SupervisedContext<LoopActor<L, E>>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let Some(body) = act.body.as_mut() else {
+            return Poll::Ready(());
+        };
+        act.shared.before_poll();
+        let ended = match guard(|| body.as_mut().poll(task)) {
+            Ok(Poll::Pending) => {
+                if !act.shared.after_poll() {
+                    return Poll::Pending;
+                }
+                Ended::Dropped
+            }
+            Ok(Poll::Ready(result)) => Ended::Returned(result),
+            Err(ExitReason::Panicked(message)) => Ended::Panicked(message),
+            Err(other) => Ended::Panicked(Arc::from(other.to_string())),
+        };
+        act.body_ended(ended, ctx);
+        Poll::Ready(())
+    }
+}
+
+impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
+    pub(super) fn new(parts: Parts<L, E>) -> Self {
+        let settings = &parts.settings;
+        let jitter = settings
+            .seed
+            .map_or_else(Jitter::from_process, Jitter::seeded);
+        parts.board.write().paused = true;
+        Self {
+            shared: Shared::new(Arc::clone(&parts.board), settings.capacity),
+            brake: Brake::new(settings.intensity, settings.backoff, jitter),
+            phase: Phase::Idle,
+            body: None,
+            poller: SpawnHandle::default(),
+            postponed: None,
+            starters: Vec::new(),
+            enders: Vec::new(),
+            parts,
+        }
+    }
+
+    fn name(&self) -> String {
+        self.parts.board.write().name.clone()
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::BackingOff(_))
+    }
+
+    fn value(&self) -> Result<L, ExitReason> {
+        let kept = self
+            .parts
+            .home
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(value) = kept {
+            return Ok(value);
+        }
+        let mut renew = self
+            .parts
+            .renew
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &mut *renew {
+            Renew::Factory(factory) => guard(factory),
+            Renew::Keep => Err(ExitReason::error("the loop's value was lost")),
+        }
+    }
+
+    fn launch(&mut self, ctx: &mut SupervisedContext<Self>) {
+        self.phase = Phase::Running;
+        {
+            let mut status = self.parts.board.write();
+            status.running = true;
+            status.backing_off = false;
+            status.starts += 1;
+            tracing::info!(name = %status.name, "loop started");
+        }
+        let value = match self.value() {
+            Ok(value) => value,
+            Err(reason) => return self.failed(reason, ctx),
+        };
+        self.brake.alive();
+        self.shared.begin();
+        let mut lease = Lease {
+            value: Some(value),
+            home: Arc::clone(&self.parts.home),
+        };
+        let mut cx = LoopCx::new(Rc::clone(&self.shared), self.parts.env.clone());
+        self.body = Some(Box::pin(async move {
+            match lease.value.as_mut() {
+                Some(value) => value.run(&mut cx).await,
+                None => Ok(()),
+            }
+        }));
+        self.poller = ctx.spawn(Poller);
+    }
+
+    /// The body is gone; who waits for that is told.
+    fn ended(&mut self, keep_signals: bool) {
+        self.shared.ended(keep_signals);
+        self.parts.board.write().ends += 1;
+        for tx in self.enders.drain(..) {
+            let _ = tx.send(());
+        }
+    }
+
+    fn body_ended(&mut self, ended: Ended, ctx: &mut SupervisedContext<Self>) {
+        // Its value goes home here; a destructor that panics is the body's failure.
+        let ended = match guard(|| self.body = None) {
+            Err(ExitReason::Panicked(message)) => Ended::Panicked(message),
+            _ => ended,
+        };
+        let reason = match ended {
+            Ended::Dropped => ExitReason::Stopped,
+            Ended::Returned(Ok(())) => ExitReason::Normal,
+            Ended::Returned(Err(error)) => ExitReason::Error(error.shared()),
+            Ended::Panicked(message) => ExitReason::Panicked(message),
+        };
+        if reason.is_panic() {
+            // Half-updated, unless there is no other.
+            self.discard_value();
+        }
+        if matches!(self.phase, Phase::Leaving) || matches!(reason, ExitReason::Stopped) {
+            if reason.is_failure() {
+                tracing::warn!(name = %self.name(), %reason, "the loop failed after it had been stopped");
+                self.parts.board.write().last_error = Some(reason.to_string());
+            }
+            self.ended(false);
+            self.rest(&ExitReason::Stopped);
+            if !self.starters.is_empty() {
+                self.launch(ctx);
+                for (n, slot) in mem::take(&mut self.starters).into_iter().enumerate() {
+                    slot.answer(n == 0);
+                }
+            }
+        } else if self.parts.settings.policy.restarts(&reason) || reason.is_failure() {
+            self.failed(reason, ctx);
+        } else {
+            self.ended(false);
+            self.rest(&reason);
+        }
+    }
+
+    fn discard_value(&self) {
+        let renew = self
+            .parts
+            .renew
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*renew, Renew::Factory(_)) {
+            let value = self
+                .parts
+                .home
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            let _ = guard(|| drop(value));
+        }
+    }
+
+    fn rest(&mut self, reason: &ExitReason) {
+        self.phase = Phase::Idle;
+        let mut status = self.parts.board.write();
+        status.running = false;
+        status.backing_off = false;
+        status.paused = true;
+        tracing::info!(name = %status.name, reason = reason.word(), "loop exited");
+    }
+
+    fn failed(&mut self, reason: ExitReason, ctx: &mut SupervisedContext<Self>) {
+        let name = self.name();
+        if reason.is_failure() {
+            tracing::warn!(%name, %reason, "loop failed");
+            self.parts.board.write().last_error = Some(reason.to_string());
+        }
+        let surfaced = if self.parts.settings.policy.restarts(&reason) {
+            self.brake
+                .record(&name, &reason)
+                .err()
+                .map(ExitReason::error)
+        } else {
+            Some(reason.clone())
+        };
+        if let Some(surfaced) = surfaced {
+            self.brake.reset();
+            self.ended(false);
+            self.rest(&reason);
+            self.parts.settings.failures.report(&name, surfaced);
+            return;
+        }
+        // A restart begins with a pristine value.
+        self.discard_value();
+        self.ended(true);
+        let delay = self.brake.delay();
+        {
+            let mut status = self.parts.board.write();
+            status.backing_off = true;
+            status.paused = true;
+        }
+        self.parts.board.until(Some(Instant::now() + delay));
+        tracing::info!(%name, ?delay, "loop will be restarted");
+        let timer = ctx.spawn(Later(
+            Box::pin(sleep(delay)),
+            |act: &mut Self, ctx: &mut SupervisedContext<Self>| {
+                act.parts.board.until(None);
+                act.parts.board.write().restarts += 1;
+                act.launch(ctx);
+            },
+        ));
+        self.phase = Phase::BackingOff(timer);
+    }
+
+    fn stop(&mut self, ctx: &mut SupervisedContext<Self>) -> bool {
+        match self.phase {
+            Phase::Idle | Phase::Leaving => return false,
+            Phase::BackingOff(timer) => {
+                ctx.cancel_future(timer);
+                self.shared.ended(false);
+                self.rest(&ExitReason::Stopped);
+            }
+            Phase::Running => {
+                self.parts.board.write().running = false;
+                self.phase = Phase::Leaving;
+                if self.shared.stop() {
+                    ctx.cancel_future(self.poller);
+                    self.body_ended(Ended::Dropped, ctx);
+                }
+            }
+        }
+        true
+    }
+
+    fn signal(&mut self, item: Item<L::Signal>) -> SignalOutcome {
+        if self.is_running() {
+            self.shared.signal(item)
+        } else {
+            SignalOutcome::Stopped
+        }
+    }
+}
+
+/// A delay after which the actor does something.
+struct Later<F>(Pin<Box<tokio::time::Sleep>>, F);
+
+impl<F> Unpin for Later<F> {}
+
+impl<A: Actor, F: FnMut(&mut A, &mut A::Context)> ActorFuture<A> for Later<F> {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        act: &mut A,
+        ctx: &mut A::Context,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let this = self.get_mut();
+        if this.0.as_mut().poll(task).is_pending() {
+            return Poll::Pending;
+        }
+        (this.1)(act, ctx);
+        Poll::Ready(())
+    }
+}
+
+/// A reply that may be given later.
+#[derive(Clone, Default)]
+struct Slot(Rc<RefCell<Option<OneshotSender<bool>>>>);
+
+impl Slot {
+    fn answer(self, value: bool) {
+        if let Some(tx) = self.0.borrow_mut().take() {
+            let _ = tx.send(value);
+        }
+    }
+}
+
+/// The reply to [`Start`].
+#[doc(hidden)]
+pub enum StartReply {
+    Now(bool),
+    #[allow(private_interfaces)]
+    Later(Slot),
+}
+
+impl std::fmt::Debug for StartReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StartReply")
+    }
+}
+
+impl<L: SignalLoop<E>, E: Clone + 'static> MessageResponse<LoopActor<L, E>, Start> for StartReply {
+    fn handle(self, _: &mut SupervisedContext<LoopActor<L, E>>, tx: Option<OneshotSender<bool>>) {
+        match (self, tx) {
+            (Self::Now(started), Some(tx)) => {
+                let _ = tx.send(started);
+            }
+            (Self::Later(slot), tx) => *slot.0.borrow_mut() = tx,
+            (Self::Now(_), None) => {}
+        }
+    }
+}
+
+macro_rules! handler {
+    ($message:ty, $result:ty, |$act:ident, $pattern:pat_param, $ctx:ident| $body:expr) => {
+        impl<L: SignalLoop<E>, E: Clone + 'static> Handler<$message> for LoopActor<L, E> {
+            type Result = $result;
+            fn handle(&mut self, $pattern: $message, $ctx: &mut Self::Context) -> Self::Result {
+                let $act = self;
+                $body
+            }
+        }
+    };
+}
+
+handler!(Start, StartReply, |act, _, ctx| match act.phase {
+    Phase::Idle => {
+        act.launch(ctx);
+        StartReply::Now(true)
+    }
+    Phase::Leaving => {
+        let slot = Slot::default();
+        act.starters.push(slot.clone());
+        StartReply::Later(slot)
+    }
+    Phase::Running | Phase::BackingOff(_) => {
+        tracing::error!(name = %act.name(), "loop not started: it runs already");
+        StartReply::Now(false)
+    }
+});
+handler!(Stop, bool, |act, _, ctx| act.stop(ctx));
+handler!(Pause, bool, |act, _, _ctx| {
+    let running = act.is_running();
+    if running {
+        act.shared.pause();
+    }
+    running
+});
+handler!(Resume, bool, |act, Resume { postpone }, ctx| {
+    if !act.is_running() {
+        return false;
+    }
+    if !postpone {
+        return act.shared.resume();
+    }
+    let paused = act.shared.napping();
+    if paused {
+        if let Some(earlier) = act.postponed.take() {
+            ctx.cancel_future(earlier);
+        }
+        // A timer of no length fires once everything that is queued now has had its turn.
+        act.postponed = Some(ctx.spawn(Later(
+            Box::pin(sleep(Duration::from_nanos(1))),
+            |act: &mut Self, _: &mut SupervisedContext<Self>| {
+                act.postponed = None;
+                act.shared.resume();
+            },
+        )));
+    }
+    paused
+});
+handler!(Status, actix::MessageResult<Status>, |act, _, _ctx| {
+    actix::MessageResult(act.parts.board.read())
+});
+handler!(UntilPaused, ResponseFuture<bool>, |act, _, _ctx| {
+    let (tx, rx) = oneshot::channel();
+    act.shared.until_paused(tx);
+    Box::pin(async { rx.await.is_ok() })
+});
+handler!(UntilEnded, ResponseFuture<bool>, |act, _, _ctx| {
+    let (tx, rx) = oneshot::channel();
+    if act.body.is_some() {
+        act.enders.push(tx);
+    } else {
+        let _ = tx.send(());
+    }
+    Box::pin(async { rx.await.is_ok() })
+});
+handler!(
+    SignalError,
+    actix::MessageResult<SignalError>,
+    |act, SignalError(error), _ctx| actix::MessageResult(act.signal(Item::Error(error)))
+);
+
+impl<L: SignalLoop<E>, E: Clone + 'static> Handler<Signal<L::Signal>> for LoopActor<L, E> {
+    type Result = actix::MessageResult<Signal<L::Signal>>;
+
+    fn handle(&mut self, Signal(signal): Signal<L::Signal>, _: &mut Self::Context) -> Self::Result {
+        actix::MessageResult(self.signal(Item::Signal(signal)))
+    }
+}

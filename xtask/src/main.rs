@@ -1,2 +1,43 @@
 //! Tasks of this repository.
-fn main() {}
+//!
+//! * `cargo xtask test [--long]`: installs what the tests need, runs them all, and lists what could not run and why;
+//! * `cargo xtask tidy`: the rules of the house that no compiler knows;
+//! * `cargo xtask schema`: imports the facts of Telegram's interface anew;
+//! * `cargo xtask bench`: runs the benches.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to its terminal")]
+
+mod bench;
+mod command;
+mod foreign;
+mod schema;
+mod test;
+mod tidy;
+
+use std::{path::PathBuf, process::ExitCode};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test"] => test::run(false),
+        ["test", "--long"] => test::run(true),
+        ["tidy"] => tidy::run(),
+        ["schema"] => schema::run(),
+        ["bench"] => bench::run(),
+        _ => Err("usage: cargo xtask test [--long] | tidy | schema | bench".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}

@@ -132,7 +132,7 @@ pub(crate) fn types(s: &Schema) -> Result<String, String> {
             let value = if s.is_boxed(i) { "Box::new(x)" } else { "x" };
             let _ = writeln!(
                 out,
-                "impl From<{name}> for {e} {{ fn from(x: {name}) -> Self {{ Self::{name}({value}) }} }}",
+                "impl From<{name}> for {e} {{ #[inline] fn from(x: {name}) -> Self {{ Self::{name}({value}) }} }}",
                 e = s.enum_path(t)
             );
         }
@@ -164,6 +164,7 @@ pub(crate) fn functions(
     s: &Schema,
     methods: &std::collections::HashMap<String, Method>,
 ) -> Result<String, String> {
+    // Inline, so that a crate compiles the methods it calls and this one compiles none.
     let mut modules = Modules::new("Methods");
     for (i, d) in s.functions.iter().enumerate() {
         let name = camel(&d.name.ident);
@@ -185,7 +186,7 @@ pub(crate) fn functions(
             out,
             "impl Function for {name} {{ const ID: u32 = 0x{id:08x}; const NAME: &'static str = \"{}\"; type Response = {response}; }}\n\
              impl Shaped for {name} {{ const SCHEMA: SchemaId = SchemaId::{table}; const SHAPE: Shape = Shape::Function({i}); const MIN_SIZE: usize = 4; }}\n\
-             impl Encode for {name} {{ fn encode(&self, w: &mut Writer) {{ w.put_u32(0x{id:08x}); {} }} }}",
+             impl Encode for {name} {{ #[inline] fn encode(&self, w: &mut Writer) {{ w.put_u32(0x{id:08x}); {} }} }}",
             d.name,
             encode_fields(s, &d.fields)
         );
@@ -199,7 +200,7 @@ pub(crate) fn functions(
         }
         let _ = writeln!(
             out,
-            "#[cfg(feature = \"functions-decode\")]\nimpl Decode for {name} {{ fn decode(r: &mut Reader) -> Result<Self, DecodeError> {{ match r.get_u32()? {{ \
+            "#[cfg(feature = \"functions-decode\")]\nimpl Decode for {name} {{ #[inline] fn decode(r: &mut Reader) -> Result<Self, DecodeError> {{ match r.get_u32()? {{ \
              0x{id:08x} => {{ {} }} {arms} id => Err(r.unexpected(id, \"{}\")) }} }} }}\n\
              crate::generated_prelude::by_bytes!({name});",
             decode_fields(s, &d.fields),

@@ -87,11 +87,13 @@ mod generated_prelude {
     macro_rules! by_bytes {
         ($name:ident) => {
             impl PartialEq for $name {
+                #[inline]
                 fn eq(&self, other: &Self) -> bool {
                     crate::codec::same(self, other)
                 }
             }
             impl std::fmt::Debug for $name {
+                #[inline]
                 fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                     crate::debug::fmt(self, Self::SCHEMA, Self::SHAPE, f)
                 }

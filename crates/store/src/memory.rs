@@ -1,0 +1,157 @@
+//! Accounts in memory: for tests, simulations, and programs that log in anew each time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use crate::{
+    StoreError,
+    records::{AccountRecord, PeerKey, PeerRecord, Stream},
+    storage::{Durability, Storage, Write},
+};
+
+/// Accounts in memory. They end with the value.
+#[derive(Debug, Default)]
+pub struct MemoryStorage {
+    accounts: BTreeMap<Arc<str>, Account>,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    record: AccountRecord,
+    handled: BTreeSet<(Stream, i32)>,
+    peers: HashMap<PeerKey, PeerRecord>,
+    usernames: HashMap<String, PeerKey>,
+}
+
+impl MemoryStorage {
+    /// No accounts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Storage for MemoryStorage {
+    fn accounts(&mut self) -> Result<Vec<String>, StoreError> {
+        Ok(self.accounts.keys().map(|name| name.to_string()).collect())
+    }
+
+    fn load(&mut self, account: &str) -> Result<AccountRecord, StoreError> {
+        Ok(self
+            .accounts
+            .get(account)
+            .map_or_else(AccountRecord::default, |account| {
+                let mut record = account.record.clone();
+                record.handled = account.handled.iter().copied().collect();
+                record
+            }))
+    }
+
+    fn peer(&mut self, account: &str, key: PeerKey) -> Result<Option<PeerRecord>, StoreError> {
+        Ok(self
+            .accounts
+            .get(account)
+            .and_then(|account| account.peers.get(&key))
+            .cloned())
+    }
+
+    fn peer_by_username(
+        &mut self,
+        account: &str,
+        username: &str,
+    ) -> Result<Option<PeerRecord>, StoreError> {
+        let Some(account) = self.accounts.get(account) else {
+            return Ok(None);
+        };
+        let key = account.usernames.get(&username.to_lowercase());
+        Ok(key.and_then(|key| account.peers.get(key)).cloned())
+    }
+
+    fn commit(&mut self, writes: &[(Arc<str>, Write)], _: Durability) -> Result<(), StoreError> {
+        for (name, write) in writes {
+            if matches!(write, Write::Forget) {
+                self.accounts.remove(name);
+            } else {
+                self.accounts.entry(name.clone()).or_default().apply(write);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Account {
+    fn apply(&mut self, write: &Write) {
+        let record = &mut self.record;
+        match write.clone() {
+            Write::AuthKey(key) => {
+                record
+                    .auth_keys
+                    .retain(|old| (old.dc, old.kind) != (key.dc, key.kind));
+                record.auth_keys.push(key);
+                record.auth_keys.sort_by_key(|key| (key.dc, key.kind));
+            }
+            Write::DropAuthKey { dc, kind } => record
+                .auth_keys
+                .retain(|old| (old.dc, old.kind) != (dc, kind)),
+            Write::Salts { dc, mut salts } => {
+                salts.sort_by_key(|salt| salt.valid_since);
+                record.salts.insert(dc, salts);
+            }
+            Write::TimeOffset { dc, seconds } => {
+                record.time_offsets.insert(dc, seconds);
+            }
+            Write::Peer(peer) => self.put_peer(peer),
+            Write::Position(position) => {
+                record.position = Some(position);
+                self.forget_handled(Stream::Common, position.pts);
+                self.forget_handled(Stream::Secret, position.qts);
+            }
+            Write::ChannelPosition(position) => {
+                record
+                    .channels
+                    .retain(|old| old.channel_id != position.channel_id);
+                record.channels.push(position);
+                record.channels.sort_by_key(|channel| channel.channel_id);
+                self.forget_handled(Stream::Channel(position.channel_id), position.pts);
+            }
+            Write::Handled { stream, number } => {
+                self.handled.insert((stream, number));
+            }
+            Write::DcOptions(options) => record.dc_options = options,
+            Write::MainDc(dc) => record.main_dc = Some(dc),
+            Write::SelfUser(user) => record.self_user = user,
+            Write::Forget => {}
+        }
+    }
+
+    fn forget_handled(&mut self, stream: Stream, up_to: i32) {
+        self.handled
+            .retain(|(other, number)| *other != stream || *number > up_to);
+    }
+
+    fn put_peer(&mut self, mut peer: PeerRecord) {
+        let known = self.peers.get(&peer.key);
+        if peer.min && known.is_some_and(|known| !known.min) {
+            return;
+        }
+        for name in known
+            .map(|known| known.usernames.clone())
+            .unwrap_or_default()
+        {
+            self.usernames.remove(&name);
+        }
+        for name in &mut peer.usernames {
+            *name = name.to_lowercase();
+            if let Some(before) = self.usernames.insert(name.clone(), peer.key)
+                && before != peer.key
+                && let Some(before) = self.peers.get_mut(&before)
+            {
+                before.usernames.retain(|other| other != name);
+            }
+        }
+        peer.usernames.sort();
+        peer.usernames.dedup();
+        self.peers.insert(peer.key, peer);
+    }
+}

@@ -1,0 +1,90 @@
+//! Writes that wait for their group's commit, the last of each kind only.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    records::{KeyKind, PeerKey, Stream},
+    storage::Write,
+};
+
+/// What a write replaces: a later one for the same slot makes an earlier one pointless.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Slot {
+    AuthKey(i32, KeyKind),
+    Salts(i32),
+    TimeOffset(i32),
+    Peer(PeerKey),
+    Position,
+    ChannelPosition(i64),
+    Handled(Stream, i32),
+    DcOptions,
+    MainDc,
+    SelfUser,
+}
+
+impl Slot {
+    fn of(write: &Write) -> Option<Self> {
+        Some(match write {
+            Write::AuthKey(key) => Self::AuthKey(key.dc, key.kind),
+            Write::DropAuthKey { dc, kind } => Self::AuthKey(*dc, *kind),
+            Write::Salts { dc, .. } => Self::Salts(*dc),
+            Write::TimeOffset { dc, .. } => Self::TimeOffset(*dc),
+            Write::Peer(peer) => Self::Peer(peer.key),
+            Write::Position(_) => Self::Position,
+            Write::ChannelPosition(at) => Self::ChannelPosition(at.channel_id),
+            Write::Handled { stream, number } => Self::Handled(*stream, *number),
+            Write::DcOptions(_) => Self::DcOptions,
+            Write::MainDc(_) => Self::MainDc,
+            Write::SelfUser(_) => Self::SelfUser,
+            Write::Forget => return None,
+        })
+    }
+}
+
+/// Writes in order. Bounded by what they are about, not by how often it changes.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    writes: Vec<(Arc<str>, Write)>,
+    places: HashMap<(Arc<str>, Slot), usize>,
+}
+
+impl Pending {
+    pub(crate) fn push(&mut self, account: Arc<str>, write: Write) {
+        let Some(slot) = Slot::of(&write) else {
+            // Nothing before it may be merged with anything after it.
+            self.places.retain(|(other, _), _| *other != account);
+            self.writes.push((account, write));
+            return;
+        };
+        match self.places.get(&(account.clone(), slot.clone())).copied() {
+            Some(place) => {
+                let kept = &mut self.writes[place].1;
+                if let (Write::Peer(kept), Write::Peer(new)) = (&*kept, &write)
+                    && new.min
+                    && !kept.min
+                {
+                    return;
+                }
+                *kept = write;
+            }
+            None => {
+                self.places
+                    .insert((account.clone(), slot), self.writes.len());
+                self.writes.push((account, write));
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    pub(crate) fn writes(&self) -> &[(Arc<str>, Write)] {
+        &self.writes
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.writes.clear();
+        self.places.clear();
+    }
+}

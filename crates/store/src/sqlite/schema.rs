@@ -1,0 +1,144 @@
+//! Tables, and what is done to a file before it is used.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::failed;
+use crate::{StoreError, storage::Durability};
+
+/// Marks the file as ours: "actg".
+const APPLICATION: i32 = 0x6163_7467;
+
+/// The format this version writes. Each change of a table adds one and a step that brings older files up.
+pub(super) const FORMAT: i32 = 1;
+
+/// The bytes of any SQLite file's beginning.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// How long an SQLite file's header is; SQLite takes a shorter file for an empty one.
+const HEADER: usize = 100;
+
+const TABLES: &str = "
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, main_dc INTEGER, self_id INTEGER, self_bot INTEGER,
+    pts INTEGER, qts INTEGER, date INTEGER, seq INTEGER
+) STRICT;
+CREATE TABLE auth_key (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, dc INTEGER NOT NULL, kind INTEGER NOT NULL,
+    key_id INTEGER NOT NULL, key BLOB NOT NULL, created INTEGER NOT NULL, PRIMARY KEY (account, dc, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE salt (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, dc INTEGER NOT NULL, valid_since INTEGER NOT NULL,
+    valid_until INTEGER NOT NULL, salt INTEGER NOT NULL, PRIMARY KEY (account, dc, valid_since, salt)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE time_offset (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, dc INTEGER NOT NULL, seconds INTEGER NOT NULL,
+    PRIMARY KEY (account, dc)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE peer (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, kind INTEGER NOT NULL, id INTEGER NOT NULL,
+    access_hash INTEGER, min INTEGER NOT NULL, PRIMARY KEY (account, kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE username (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, username TEXT NOT NULL, kind INTEGER NOT NULL,
+    id INTEGER NOT NULL, PRIMARY KEY (account, username)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX username_peer ON username (account, kind, id);
+CREATE TABLE channel (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, channel INTEGER NOT NULL, pts INTEGER NOT NULL,
+    PRIMARY KEY (account, channel)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE handled (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, stream INTEGER NOT NULL, channel INTEGER NOT NULL,
+    number INTEGER NOT NULL, PRIMARY KEY (account, stream, channel, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE dc_option (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, place INTEGER NOT NULL, dc INTEGER NOT NULL,
+    address TEXT NOT NULL, port INTEGER NOT NULL, flags INTEGER NOT NULL, secret BLOB, PRIMARY KEY (account, place)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Fills an empty file.
+pub(super) fn create(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    connection
+        .execute_batch(&format!(
+            "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; {TABLES}
+             PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
+        ))
+        .map_err(|source| failed(path, "creating tables in", source))
+}
+
+/// Refuses what is not ours, newer, or damaged. Changes nothing.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let mut header = [0; HEADER];
+    let read = std::fs::File::open(path)
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut header));
+    if read.is_err() || !header.starts_with(MAGIC) {
+        return Err(StoreError::Damaged {
+            path: path.to_path_buf(),
+            what: "it does not begin as an SQLite file does".to_owned(),
+        });
+    }
+    // Before the first read, so that no memory is shared with a process that ignores the lock.
+    connection
+        .pragma_update(None, "locking_mode", "EXCLUSIVE")
+        .map_err(|source| failed(path, "locking", source))?;
+    let number = |pragma: &str| {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get::<_, i32>(0))
+            .map_err(|source| failed(path, "reading", source))
+    };
+    if number("application_id")? != APPLICATION {
+        return Err(StoreError::NotAStore {
+            path: path.to_path_buf(),
+        });
+    }
+    match number("user_version")? {
+        FORMAT => {}
+        found if found > FORMAT => {
+            return Err(StoreError::Newer {
+                path: path.to_path_buf(),
+                found,
+                known: FORMAT,
+            });
+        }
+        found => {
+            return Err(StoreError::Damaged {
+                path: path.to_path_buf(),
+                what: format!("its format is {found}, which never was"),
+            });
+        }
+    }
+    let verdict: String = connection
+        .pragma_query_value(None, "quick_check", |row| row.get(0))
+        .map_err(|source| failed(path, "checking", source))?;
+    if verdict != "ok" {
+        return Err(StoreError::Damaged {
+            path: path.to_path_buf(),
+            what: verdict,
+        });
+    }
+    Ok(())
+}
+
+/// Settings that hold for this connection, and the mode of the journal.
+pub(super) fn configure(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;
+             PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -512;",
+        )
+        .map_err(|source| failed(path, "configuring", source))
+}
+
+/// How far the next commit must go. Only outside a transaction.
+pub(super) fn set_durability(
+    connection: &Connection,
+    durability: Durability,
+) -> rusqlite::Result<()> {
+    connection.execute_batch(match durability {
+        Durability::Process => "PRAGMA synchronous = NORMAL",
+        Durability::Synced => "PRAGMA synchronous = FULL",
+    })
+}

@@ -1,0 +1,111 @@
+//! What a place to keep records must be able to do.
+
+use std::sync::Arc;
+
+use crate::{
+    StoreError,
+    records::{
+        AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, KeyKind, PeerKey, PeerRecord,
+        Position, SaltRecord, SelfUser, Stream,
+    },
+};
+
+/// One change of an account's record.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Write {
+    /// Adds or replaces the key of this datacenter and kind.
+    AuthKey(AuthKeyRecord),
+    /// Removes a key.
+    DropAuthKey {
+        /// The datacenter.
+        dc: i32,
+        /// What the key was for.
+        kind: KeyKind,
+    },
+    /// Replaces the salts of a datacenter.
+    Salts {
+        /// The datacenter.
+        dc: i32,
+        /// Its salts.
+        salts: Vec<SaltRecord>,
+    },
+    /// The datacenter's clock less ours.
+    TimeOffset {
+        /// The datacenter.
+        dc: i32,
+        /// In seconds.
+        seconds: i64,
+    },
+    /// Adds or replaces a peer; see [`PeerRecord::min`].
+    Peer(PeerRecord),
+    /// Every update up to here has been handled. Forgets [`Write::Handled`] at or below it.
+    Position(Position),
+    /// The same for a channel.
+    ChannelPosition(ChannelPosition),
+    /// One update above the position has been handled.
+    Handled {
+        /// The sequence it belongs to.
+        stream: Stream,
+        /// Its `pts` or `qts`.
+        number: i32,
+    },
+    /// Replaces all addresses of datacenters.
+    DcOptions(Vec<DcOption>),
+    /// The datacenter the account lives in.
+    MainDc(i32),
+    /// Who the account is.
+    SelfUser(Option<SelfUser>),
+    /// Removes everything of the account.
+    Forget,
+}
+
+/// When a commit may return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Once a kill of the process cannot undo it. A power cut may.
+    Process,
+    /// Once a power cut cannot undo it.
+    Synced,
+}
+
+/// A place to keep accounts. All methods block; [`Store`](crate::Store) decides on which thread.
+pub trait Storage: Send {
+    /// The names of all accounts, sorted.
+    ///
+    /// # Errors
+    /// What reading met.
+    fn accounts(&mut self) -> Result<Vec<String>, StoreError>;
+
+    /// An account's record; an empty one if there is none.
+    ///
+    /// # Errors
+    /// What reading met.
+    fn load(&mut self, account: &str) -> Result<AccountRecord, StoreError>;
+
+    /// A peer.
+    ///
+    /// # Errors
+    /// What reading met.
+    fn peer(&mut self, account: &str, key: PeerKey) -> Result<Option<PeerRecord>, StoreError>;
+
+    /// The peer that has this username, without `@`, in any case.
+    ///
+    /// # Errors
+    /// What reading met.
+    fn peer_by_username(
+        &mut self,
+        account: &str,
+        username: &str,
+    ) -> Result<Option<PeerRecord>, StoreError>;
+
+    /// Makes all of these changes, in this order, or none.
+    ///
+    /// # Errors
+    /// What writing met. Nothing has changed then.
+    fn commit(
+        &mut self,
+        writes: &[(Arc<str>, Write)],
+        durability: Durability,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,444 @@
+//! Both storages hold what was written, by the same rules.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actogram_crypto::AuthKey;
+use actogram_store::{
+    AuthKeyRecord, ChannelPosition, DcOption, Durability, KeyKind, MemoryStorage, PeerKey,
+    PeerKind, PeerRecord, Position, SaltRecord, SelfUser, SqliteStorage, Storage, Store,
+    StoreOptions, Stream, Write,
+};
+use proptest::prelude::*;
+
+fn key(seed: u8) -> Arc<AuthKey> {
+    Arc::new(AuthKey::new([seed; 256]))
+}
+
+fn peer(id: i64, access_hash: i64, min: bool, usernames: &[&str]) -> PeerRecord {
+    PeerRecord {
+        key: PeerKey {
+            kind: PeerKind::User,
+            id,
+        },
+        access_hash: Some(access_hash),
+        min,
+        usernames: usernames.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+fn some_of_everything() -> Vec<Write> {
+    vec![
+        Write::AuthKey(AuthKeyRecord {
+            dc: 2,
+            kind: KeyKind::Permanent,
+            key: key(7),
+            created: 1_700_000_000,
+        }),
+        Write::Salts {
+            dc: 2,
+            salts: vec![
+                SaltRecord {
+                    valid_since: 20,
+                    valid_until: 30,
+                    salt: -5,
+                },
+                SaltRecord {
+                    valid_since: 10,
+                    valid_until: 20,
+                    salt: i64::MIN,
+                },
+            ],
+        },
+        Write::TimeOffset {
+            dc: 2,
+            seconds: -3600,
+        },
+        Write::Peer(peer(5, i64::MAX, false, &["Durov"])),
+        Write::Position(Position {
+            pts: 10,
+            qts: 3,
+            date: 1_700_000_000,
+            seq: 4,
+        }),
+        Write::ChannelPosition(ChannelPosition {
+            channel_id: 1_234_567_890_123,
+            pts: 9,
+        }),
+        Write::Handled {
+            stream: Stream::Common,
+            number: 12,
+        },
+        Write::Handled {
+            stream: Stream::Common,
+            number: 10,
+        },
+        Write::DcOptions(vec![DcOption {
+            dc: 2,
+            address: "2001:67c:4e8:f002::a".parse().unwrap(),
+            port: 443,
+            media_only: true,
+            tcpo_only: false,
+            cdn: true,
+            is_static: false,
+            this_port_only: true,
+            secret: Some(vec![1, 2, 3].into()),
+        }]),
+        Write::MainDc(2),
+        Write::SelfUser(Some(SelfUser { id: 42, bot: true })),
+    ]
+}
+
+fn check_everything(store: &Store) {
+    let record = store.account("a").load().wait().unwrap();
+    assert_eq!(record.auth_keys.len(), 1);
+    assert_eq!(record.auth_keys[0].key.as_bytes(), key(7).as_bytes());
+    assert_eq!(record.auth_keys[0].created, 1_700_000_000);
+    let salts: Vec<_> = record.salts[&2].iter().map(|salt| salt.salt).collect();
+    assert_eq!(salts, [i64::MIN, -5], "in the order of their validity");
+    assert_eq!(record.time_offsets, BTreeMap::from([(2, -3600)]));
+    assert_eq!(
+        record.position,
+        Some(Position {
+            pts: 10,
+            qts: 3,
+            date: 1_700_000_000,
+            seq: 4
+        })
+    );
+    assert_eq!(
+        record.channels,
+        [ChannelPosition {
+            channel_id: 1_234_567_890_123,
+            pts: 9
+        }]
+    );
+    assert!(record.handled.contains(&(Stream::Common, 12)));
+    let option = &record.dc_options[0];
+    assert_eq!(option.address.to_string(), "2001:67c:4e8:f002::a");
+    assert!(
+        option.media_only
+            && option.cdn
+            && option.this_port_only
+            && !option.tcpo_only
+            && !option.is_static
+    );
+    assert_eq!(option.secret.as_ref().unwrap().as_slice(), [1, 2, 3]);
+    assert_eq!(
+        (record.main_dc, record.self_user),
+        (Some(2), Some(SelfUser { id: 42, bot: true }))
+    );
+    let found = store
+        .account("a")
+        .peer_by_username("@dUROV")
+        .wait()
+        .unwrap()
+        .unwrap();
+    assert_eq!((found.key.id, found.access_hash), (5, Some(i64::MAX)));
+    assert!(
+        store
+            .account("b")
+            .load()
+            .wait()
+            .unwrap()
+            .auth_keys
+            .is_empty(),
+        "accounts do not mix"
+    );
+    assert!(
+        store
+            .account("b")
+            .peer_by_username("durov")
+            .wait()
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn everything_comes_back_after_closing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    for options in [StoreOptions::new(), StoreOptions::new().inline()] {
+        let path = path.with_extension(format!("{options:?}").len().to_string());
+        let store = options.clone().open(&path).unwrap();
+        for write in some_of_everything() {
+            store.account("a").write(write);
+        }
+        check_everything(&store);
+        drop(store);
+        let store = options.open(&path).unwrap();
+        check_everything(&store);
+        assert_eq!(store.accounts().wait().unwrap(), ["a"]);
+        store.account("a").write(Write::Forget);
+        assert!(store.accounts().wait().unwrap().is_empty());
+    }
+    let store = Store::memory();
+    store
+        .account("a")
+        .write_synced(some_of_everything())
+        .wait()
+        .unwrap();
+    check_everything(&store);
+}
+
+#[test]
+fn a_min_peer_never_replaces_a_full_one() {
+    let directory = tempfile::tempdir().unwrap();
+    for store in [
+        Store::memory(),
+        Store::open(directory.path().join("store")).unwrap(),
+    ] {
+        let account = store.account("a");
+        account.write(Write::Peer(peer(1, 10, true, &["first"])));
+        account.write(Write::Peer(peer(1, 11, true, &["second"])));
+        let known = account
+            .peer(PeerKey {
+                kind: PeerKind::User,
+                id: 1,
+            })
+            .wait()
+            .unwrap()
+            .unwrap();
+        assert_eq!((known.access_hash, known.min), (Some(11), true));
+        account.write(Write::Peer(peer(1, 20, false, &["third"])));
+        // Within one group and after it has been committed.
+        account.write(Write::Peer(peer(1, 30, true, &["fourth"])));
+        store.flush().wait().unwrap();
+        account.write(Write::Peer(peer(1, 40, true, &["fifth"])));
+        let known = account
+            .peer(PeerKey {
+                kind: PeerKind::User,
+                id: 1,
+            })
+            .wait()
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (known.access_hash, known.min, known.usernames),
+            (Some(20), false, vec!["third".to_owned()])
+        );
+        for gone in ["first", "second", "fourth", "fifth"] {
+            assert!(
+                account.peer_by_username(gone).wait().unwrap().is_none(),
+                "{gone}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_username_moves_to_its_new_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    for store in [
+        Store::memory(),
+        Store::open(directory.path().join("store")).unwrap(),
+    ] {
+        let account = store.account("a");
+        account.write(Write::Peer(peer(1, 10, false, &["Name", "other"])));
+        account.write(Write::Peer(peer(2, 20, false, &["nAME"])));
+        assert_eq!(
+            account
+                .peer_by_username("name")
+                .wait()
+                .unwrap()
+                .unwrap()
+                .key
+                .id,
+            2
+        );
+        let first = account
+            .peer(PeerKey {
+                kind: PeerKind::User,
+                id: 1,
+            })
+            .wait()
+            .unwrap()
+            .unwrap();
+        assert_eq!(first.usernames, ["other"]);
+    }
+}
+
+#[test]
+fn a_position_forgets_what_it_covers() {
+    let directory = tempfile::tempdir().unwrap();
+    for store in [
+        Store::memory(),
+        Store::open(directory.path().join("store")).unwrap(),
+    ] {
+        let account = store.account("a");
+        for number in [5, 6, 8] {
+            account.write(Write::Handled {
+                stream: Stream::Common,
+                number,
+            });
+            account.write(Write::Handled {
+                stream: Stream::Channel(1),
+                number,
+            });
+        }
+        store.flush().wait().unwrap();
+        account.write(Write::Position(Position {
+            pts: 6,
+            ..Position::default()
+        }));
+        account.write(Write::ChannelPosition(ChannelPosition {
+            channel_id: 1,
+            pts: 5,
+        }));
+        let handled = account.load().wait().unwrap().handled;
+        assert_eq!(
+            handled,
+            [
+                (Stream::Common, 8),
+                (Stream::Channel(1), 6),
+                (Stream::Channel(1), 8)
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn answers_can_be_awaited_from_async_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path().join("store")).unwrap();
+    store
+        .account("a")
+        .write_synced(some_of_everything())
+        .await
+        .unwrap();
+    assert_eq!(store.account("a").load().await.unwrap().main_dc, Some(2));
+}
+
+fn any_write() -> impl Strategy<Value = Write> {
+    let stream = prop_oneof![
+        Just(Stream::Common),
+        Just(Stream::Secret),
+        (1_i64..3).prop_map(Stream::Channel)
+    ];
+    prop_oneof![
+        (1..3, any::<u8>(), any::<i64>()).prop_map(|(dc, seed, created)| {
+            Write::AuthKey(AuthKeyRecord {
+                dc,
+                kind: KeyKind::Permanent,
+                key: key(seed),
+                created,
+            })
+        }),
+        (1..3).prop_map(|dc| Write::DropAuthKey {
+            dc,
+            kind: KeyKind::Permanent
+        }),
+        (1..3, any::<i64>()).prop_map(|(dc, seconds)| Write::TimeOffset { dc, seconds }),
+        (
+            1_i64..4,
+            any::<i64>(),
+            any::<bool>(),
+            proptest::collection::vec("[aAbB]{1,2}", 0..3)
+        )
+            .prop_map(|(id, hash, min, names)| {
+                Write::Peer(PeerRecord {
+                    key: PeerKey {
+                        kind: PeerKind::Channel,
+                        id,
+                    },
+                    access_hash: Some(hash),
+                    min,
+                    usernames: names,
+                })
+            }),
+        (0..9, 0..9).prop_map(|(pts, qts)| Write::Position(Position {
+            pts,
+            qts,
+            date: 1,
+            seq: 0
+        })),
+        (1_i64..3, 0..9).prop_map(|(channel_id, pts)| {
+            Write::ChannelPosition(ChannelPosition { channel_id, pts })
+        }),
+        (stream, 0..9).prop_map(|(stream, number)| Write::Handled { stream, number }),
+        any::<Option<bool>>()
+            .prop_map(|bot| Write::SelfUser(bot.map(|bot| SelfUser { id: 3, bot }))),
+        Just(Write::Forget),
+    ]
+}
+
+/// What can be asked of a storage, as text.
+fn seen(storage: &mut dyn Storage) -> String {
+    let mut out = String::new();
+    for account in ["x", "y"] {
+        let record = storage.load(account).unwrap();
+        let keys: Vec<_> = record
+            .auth_keys
+            .iter()
+            .map(|key| (key.dc, key.key.id(), key.created))
+            .collect();
+        out += &format!(
+            "{account} {keys:?} {:?} {:?} {:?} {:?} {:?}\n",
+            record.time_offsets, record.position, record.channels, record.handled, record.self_user
+        );
+        for id in 1..4 {
+            out += &format!(
+                "{:?}\n",
+                storage
+                    .peer(
+                        account,
+                        PeerKey {
+                            kind: PeerKind::Channel,
+                            id
+                        }
+                    )
+                    .unwrap()
+            );
+        }
+        for name in ["a", "b", "aa", "ab", "ba", "bb"] {
+            out += &format!(
+                "{name} {:?}\n",
+                storage.peer_by_username(account, name).unwrap()
+            );
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Memory is the model; SQLite must not differ from it after any writes in any groups.
+    #[test]
+    fn sqlite_is_as_memory(groups in proptest::collection::vec(
+        proptest::collection::vec((prop_oneof![Just("x"), Just("y")], any_write()), 1..12), 1..6))
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sqlite = SqliteStorage::open(directory.path().join("store")).unwrap();
+        let mut memory = MemoryStorage::new();
+        for group in groups {
+            let group: Vec<_> = group.into_iter().map(|(name, write)| (Arc::from(name), write)).collect();
+            sqlite.commit(&group, Durability::Process).unwrap();
+            memory.commit(&group, Durability::Process).unwrap();
+            prop_assert_eq!(seen(&mut sqlite), seen(&mut memory));
+        }
+    }
+
+    /// Merging writes of a group changes nothing: one writer thread, and one storage written to at once.
+    #[test]
+    fn a_group_is_as_its_writes(writes in proptest::collection::vec(any_write(), 1..40)) {
+        let mut plain = MemoryStorage::new();
+        let grouped = Store::threaded(Box::new(MemoryStorage::new())).unwrap();
+        for write in writes {
+            plain.commit(&[(Arc::from("x"), write.clone())], Durability::Process).unwrap();
+            grouped.account("x").write(write);
+        }
+        let account = grouped.account("x");
+        for id in 1..4 {
+            let key = PeerKey { kind: PeerKind::Channel, id };
+            prop_assert_eq!(account.peer(key).wait().unwrap(), plain.peer("x", key).unwrap());
+        }
+        let (merged, plain) = (account.load().wait().unwrap(), plain.load("x").unwrap());
+        prop_assert_eq!(merged.position, plain.position);
+        prop_assert_eq!(merged.self_user, plain.self_user);
+        prop_assert_eq!(merged.time_offsets, plain.time_offsets);
+        prop_assert_eq!(merged.channels, plain.channels);
+    }
+}

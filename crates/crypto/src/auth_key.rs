@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::sha::sha1;
 
@@ -27,23 +27,31 @@ impl Side {
 /// An authorization key: 2048 bits that only this client and this datacenter know
 /// (<https://core.telegram.org/mtproto/auth_key>).
 ///
-/// It is wiped when dropped, shows only its id, and cannot be cloned: share it as an `Arc`.
+/// It is wiped when dropped, shows only its id, and cannot be cloned or compared: share it as an `Arc`, name it by
+/// its [`id`](Self::id).
+///
+/// ```compile_fail,E0599
+/// let key = actogram_crypto::AuthKey::new([7; 256]);
+/// let copy = key.clone();
+/// ```
 pub struct AuthKey {
-    bytes: Zeroizing<[u8; 256]>,
+    // On the heap, so that moving the key leaves no copies of it on the stack.
+    bytes: Box<[u8; 256]>,
     id: i64,
     aux_hash: i64,
 }
 
 impl AuthKey {
     /// The key of these bytes, big-endian, with its leading zeros.
-    pub fn new(bytes: [u8; 256]) -> Self {
-        let bytes = Zeroizing::new(bytes);
-        let hash = sha1(&bytes[..]);
+    pub fn new(mut bytes: [u8; 256]) -> Self {
+        let hash = sha1(&bytes);
         let (mut aux, mut id) = ([0; 8], [0; 8]);
         aux.copy_from_slice(&hash[..8]);
         id.copy_from_slice(&hash[12..]);
+        let boxed = Box::new(bytes);
+        bytes.zeroize();
         Self {
-            bytes,
+            bytes: boxed,
             id: i64::from_le_bytes(id),
             aux_hash: i64::from_le_bytes(aux),
         }
@@ -64,6 +72,15 @@ impl AuthKey {
         &self.bytes
     }
 }
+
+impl Drop for AuthKey {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+        self.aux_hash.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for AuthKey {}
 
 impl fmt::Debug for AuthKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,10 +7,14 @@ use crypto_bigint::{
     Odd, U2048,
     modular::{FixedMontyForm, FixedMontyParams},
 };
-use crypto_primes::{Flavor, is_prime};
-use zeroize::{Zeroize, Zeroizing};
+use crypto_primes::{
+    Flavor,
+    hazmat::{MillerRabin, Primality},
+    is_prime,
+};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::random::Random;
+use crate::random::{self, OsRandom, Random};
 
 /// Telegram's prime. It is compared by value, so that the costly test of another prime runs once per prime.
 #[rustfmt::skip]
@@ -38,6 +42,9 @@ const MARGIN_BITS: u32 = 2048 - 64;
 
 /// How many foreign primes are remembered as good. A datacenter has one; more would be an attack on our memory.
 const REMEMBERED: usize = 8;
+
+/// Rounds of Miller–Rabin with random bases, for the prime and for its half each.
+const ROUNDS: usize = 16;
 
 static GOOD_PRIMES: Mutex<Vec<Box<[u8; 256]>>> = Mutex::new(Vec::new());
 
@@ -69,7 +76,8 @@ pub enum DhError {
 
 /// Checks the group: `p` a safe prime of 2048 bits, `g` a generator of its subgroup of prime order.
 ///
-/// A prime other than [`KNOWN_PRIME`] costs about 50 ms the first time.
+/// A prime other than [`KNOWN_PRIME`] costs some 200 ms the first time: run it where it blocks nobody. The bases of
+/// that test come from the operating system and not from the caller: what they are decides nothing about a prime.
 ///
 /// # Errors
 /// [`DhError`] that says what is wrong.
@@ -83,12 +91,27 @@ pub fn check_parameters(p: &[u8], g: i32) -> Result<(), DhError> {
         return Ok(());
     }
     let number = U2048::from_be_slice(&prime);
-    // `Safe` tests both p and (p-1)/2, with base 2, random-like Lucas parameters, and small factors sieved out.
-    if !is_prime(Flavor::Safe, &number) {
+    // Two tests that fail differently, each on p and on (p-1)/2. The first (small factors, base 2, Lucas) is cheap and
+    // finds every composite that was not made against it; the second has bases that nobody can foresee.
+    let passes = is_prime(Flavor::Safe, &number)
+        && passes_random_bases(number)
+        && passes_random_bases(number.shr_vartime(1));
+    if !passes {
         return Err(DhError::NotSafePrime);
     }
     remember(prime);
     Ok(())
+}
+
+fn passes_random_bases(number: U2048) -> bool {
+    let Some(odd) = Odd::new(number).into_option() else {
+        return false;
+    };
+    let test = MillerRabin::new(odd);
+    (0..ROUNDS).all(|_| {
+        let base = U2048::from_be_slice(&random::array::<256>(&mut OsRandom));
+        test.test(&base) != Primality::Composite
+    })
 }
 
 /// The quadratic-residue rule, by which `g` generates the subgroup of order (p-1)/2.
@@ -110,12 +133,14 @@ fn check_generator(p: &[u8; 256], g: i32) -> Result<(), DhError> {
     }
 }
 
-/// Checks a public value of the other side, or our own: `2^1984 <= value <= p - 2^1984`.
+/// Checks a public value of the other side, or our own: `2^1984 <= value <= p - 2^1984`, in at most 256 bytes.
 ///
 /// # Errors
 /// [`DhError::PublicValue`].
 pub fn check_public(p: &[u8; 256], value: &[u8]) -> Result<(), DhError> {
-    let value = sized(value).ok_or(DhError::PublicValue)?;
+    let value = sized(value)
+        .filter(|_| value.len() <= 256)
+        .ok_or(DhError::PublicValue)?;
     let (p, value) = (U2048::from_be_slice(p), U2048::from_be_slice(&value));
     let margin = U2048::ONE.shl_vartime(MARGIN_BITS);
     if value >= margin && value <= p.wrapping_sub(&margin) {
@@ -126,19 +151,26 @@ pub fn check_public(p: &[u8; 256], value: &[u8]) -> Result<(), DhError> {
 }
 
 /// A secret exponent of 2048 bits. Wiped when dropped, never shown.
-pub struct Secret(Zeroizing<[u8; 256]>);
+///
+/// ```compile_fail,E0599
+/// let secret = actogram_crypto::dh::Secret::from_bytes([7; 256]);
+/// let copy = secret.clone();
+/// ```
+pub struct Secret(Box<[u8; 256]>);
 
 impl Secret {
     /// A fresh exponent. Each exchange needs its own.
     pub fn generate(random: &mut (impl Random + ?Sized)) -> Self {
-        let mut bytes = Zeroizing::new([0; 256]);
+        let mut bytes = Box::new([0; 256]);
         random.fill(&mut bytes[..]);
         Self(bytes)
     }
 
     /// An exponent made elsewhere: for test vectors.
-    pub fn from_bytes(bytes: [u8; 256]) -> Self {
-        Self(Zeroizing::new(bytes))
+    pub fn from_bytes(mut bytes: [u8; 256]) -> Self {
+        let secret = Self(Box::new(bytes));
+        bytes.zeroize();
+        secret
     }
 
     /// `g` to this exponent: what the other side gets.
@@ -159,6 +191,14 @@ impl Secret {
     }
 }
 
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(***)")
@@ -174,9 +214,11 @@ pub(crate) fn power(base: &[u8; 256], exponent: &[u8; 256], p: &[u8; 256]) -> [u
     let parameters = FixedMontyParams::new_vartime(odd);
     let mut exponent = U2048::from_be_slice(exponent);
     let base = FixedMontyForm::new(&U2048::from_be_slice(base), &parameters);
-    let result = base.pow(&exponent).retrieve();
+    let mut result = base.pow(&exponent).retrieve();
+    let out = to_array(&result);
     exponent.zeroize();
-    to_array(&result)
+    result.zeroize();
+    out
 }
 
 pub(crate) fn to_array(number: &U2048) -> [u8; 256] {
@@ -193,7 +235,7 @@ pub(crate) fn sized(bytes: &[u8]) -> Option<[u8; 256]> {
     Some(out)
 }
 
-fn bit_length(bytes: &[u8]) -> usize {
+pub(crate) fn bit_length(bytes: &[u8]) -> usize {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     match bytes.get(zeros) {
         None => 0,

@@ -3,7 +3,7 @@
 
 use crate::random::{self, Random};
 
-/// Steps after which a number counts as too hard. Products of two 32-bit primes need some 100,000.
+/// Steps after which a number counts as too hard: some tenths of a second. Products of two 32-bit primes need 100,000.
 const MOST_STEPS: u64 = 1 << 24;
 
 /// Why `pq` was not factored.
@@ -35,6 +35,9 @@ pub enum BadPq {
 /// # Errors
 /// [`BadPq`] for anything that is not the product of two distinct odd primes below 2^63. The work is bounded.
 pub fn factorize(pq: &[u8], random: &mut (impl Random + ?Sized)) -> Result<(u64, u64), BadPq> {
+    if pq.len() > 8 {
+        return Err(BadPq::TooLarge);
+    }
     let significant = &pq[pq.iter().take_while(|byte| **byte == 0).count()..];
     let number = significant.iter().try_fold(0u64, |n, byte| {
         n.checked_mul(256).map(|n| n + u64::from(*byte))

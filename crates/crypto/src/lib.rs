@@ -1,6 +1,7 @@
 //! The cryptography of MTProto 2.0 as pure functions over bytes.
 //!
-//! Nothing here does IO, knows a clock or keeps global state. Randomness is handed in
+//! Nothing here does IO or knows a clock; the only state is a list of primes found good ([`dh::check_parameters`]).
+//! Randomness is handed in
 //! ([`random::Random`]), so that a simulation can repeat itself; production code hands in
 //! [`random::OsRandom`]. Secrets are wiped when they are dropped and never shown by `Debug`.
 //!
@@ -17,6 +18,7 @@ pub mod kdf;
 pub mod message;
 pub mod random;
 pub mod rsa;
+pub mod secret_chat;
 pub mod sha;
 pub mod srp;
 

@@ -2,6 +2,7 @@
 //! (<https://core.telegram.org/mtproto/description#encrypted-message>).
 
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::{AuthKey, Side, compare::constant_time_eq, ige, kdf, sha::sha1};
 
@@ -33,15 +34,15 @@ fn msg_key_large(key: &AuthKey, from: Side, plaintext: &[u8]) -> [u8; 32] {
 /// Returns the quick-ack token, which a server that was asked for one sends back.
 ///
 /// # Panics
-/// If what follows the room is no multiple of 16: the caller pads.
+/// If `packet` is shorter than the room, or what follows it is no multiple of 16: the caller pads.
 pub fn encrypt(key: &AuthKey, from: Side, packet: &mut [u8]) -> u32 {
     let (header, plaintext) = packet.split_at_mut(HEADER);
     let large = msg_key_large(key, from, plaintext);
     let msg_key = &large[8..24];
     header[..8].copy_from_slice(&key.id().to_le_bytes());
     header[8..].copy_from_slice(msg_key);
-    let (aes_key, iv) = kdf::message_key(key, msg_key, from);
-    ige::encrypt(&aes_key, &iv, plaintext);
+    let derived = Zeroizing::new(kdf::message_key(key, msg_key, from));
+    ige::encrypt(&derived.0, &derived.1, plaintext);
     token(&large)
 }
 
@@ -61,8 +62,8 @@ pub fn decrypt(key: &AuthKey, from: Side, packet: &mut [u8]) -> Result<u32, BadM
         return Err(BadMessage);
     }
     let msg_key = &header[8..];
-    let (aes_key, iv) = kdf::message_key(key, msg_key, from);
-    ige::decrypt(&aes_key, &iv, ciphertext);
+    let derived = Zeroizing::new(kdf::message_key(key, msg_key, from));
+    ige::decrypt(&derived.0, &derived.1, ciphertext);
     let large = msg_key_large(key, from, ciphertext);
     if constant_time_eq(&large[8..24], msg_key) {
         Ok(token(&large))
@@ -88,13 +89,13 @@ fn token(msg_key_large: &[u8; 32]) -> u32 {
 pub fn encrypt_v1(key: &AuthKey, plaintext: &[u8], padding: &[u8]) -> Vec<u8> {
     let hash = sha1(plaintext);
     let msg_key = &hash[4..];
-    let (aes_key, iv) = kdf::message_key_v1(key, msg_key, Side::Client);
+    let derived = Zeroizing::new(kdf::message_key_v1(key, msg_key, Side::Client));
     let mut packet = Vec::with_capacity(HEADER + plaintext.len() + padding.len());
     packet.extend_from_slice(&key.id().to_le_bytes());
     packet.extend_from_slice(msg_key);
     packet.extend_from_slice(plaintext);
     packet.extend_from_slice(padding);
-    ige::encrypt(&aes_key, &iv, &mut packet[HEADER..]);
+    ige::encrypt(&derived.0, &derived.1, &mut packet[HEADER..]);
     packet
 }
 
@@ -103,16 +104,16 @@ pub fn encrypt_v1(key: &AuthKey, plaintext: &[u8], padding: &[u8]) -> Vec<u8> {
 /// # Errors
 /// [`BadMessage`] as [`decrypt`].
 pub fn decrypt_v1(key: &AuthKey, packet: &[u8], hashed: usize) -> Result<Vec<u8>, BadMessage> {
-    let fits = packet.len() >= HEADER + hashed
-        && (packet.len() - HEADER) % 16 == 0
-        && packet.len() - HEADER - hashed < 16;
-    if !fits || packet[..8] != key.id().to_le_bytes() {
+    let encrypted = packet.len().checked_sub(HEADER);
+    let padding = encrypted.and_then(|length| length.checked_sub(hashed));
+    let whole_blocks = encrypted.is_some_and(|length| length > 0 && length % 16 == 0);
+    if !whole_blocks || padding.is_none_or(|length| length >= 16) || packet[..8] != key.id().to_le_bytes() {
         return Err(BadMessage);
     }
     let msg_key = &packet[8..HEADER];
-    let (aes_key, iv) = kdf::message_key_v1(key, msg_key, Side::Client);
+    let derived = Zeroizing::new(kdf::message_key_v1(key, msg_key, Side::Client));
     let mut plaintext = packet[HEADER..].to_vec();
-    ige::decrypt(&aes_key, &iv, &mut plaintext);
+    ige::decrypt(&derived.0, &derived.1, &mut plaintext);
     plaintext.truncate(hashed);
     if constant_time_eq(&sha1(&plaintext)[4..], msg_key) {
         Ok(plaintext)

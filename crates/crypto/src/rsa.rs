@@ -16,11 +16,11 @@ use crypto_bigint::{
     Odd, U2048,
     modular::{FixedMontyForm, FixedMontyParams},
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     compare::constant_time_eq,
-    dh::{power, sized, to_array},
+    dh::{bit_length, power, sized, to_array},
     ige,
     random::{self, Random},
     sha::{sha1, sha256, sha256_of},
@@ -42,9 +42,15 @@ pub enum KeyError {
     /// No PEM of an RSA key, in PKCS#1 or PKCS#8.
     #[error("no RSA key in PEM (PKCS#1 or PKCS#8): {0}")]
     Pem(String),
+    /// The modulus is even.
+    #[error("the RSA key's modulus is even, so it is none")]
+    Even,
     /// Not 2048 bits.
     #[error("the RSA key has {0} bits where 2048 were expected")]
     Size(usize),
+    /// No exponent that RSA has: even, 1, or above 64 bits.
+    #[error("the RSA key's exponent is even, 1 or above 64 bits; an odd one such as 65537 was expected")]
+    Exponent,
     /// The key could not be made.
     #[error("an RSA key could not be generated: {0}")]
     Generate(String),
@@ -70,12 +76,21 @@ impl PublicKey {
     /// The key of this modulus and exponent, big-endian.
     ///
     /// # Errors
-    /// [`KeyError::Size`] if the modulus has not 2048 bits, is even, or the exponent is above 64 bits.
+    /// [`KeyError::Size`] if the modulus has not 2048 bits, [`KeyError::Even`] if it is even,
+    /// [`KeyError::Exponent`] if the exponent is none.
     pub fn from_parts(n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
+        let bits = bit_length(n);
+        let n = sized(n)
+            .filter(|_| bits == 2048)
+            .ok_or(KeyError::Size(bits))?;
+        if n[255] % 2 == 0 {
+            return Err(KeyError::Even);
+        }
         let e = e[e.iter().take_while(|byte| **byte == 0).count()..].to_vec();
-        let modulus =
-            sized(n).filter(|n| n[0] >= 0x80 && n[255] % 2 == 1 && !e.is_empty() && e.len() <= 8);
-        let n = modulus.ok_or(KeyError::Size(n.len() * 8))?;
+        let odd = e.last().is_some_and(|last| last % 2 == 1);
+        if !odd || e == [1] || e.len() > 8 {
+            return Err(KeyError::Exponent);
+        }
         let fingerprint = fingerprint(&n, &e);
         Ok(Self { n, e, fingerprint })
     }
@@ -182,9 +197,15 @@ impl fmt::Debug for PublicKey {
 }
 
 /// The private half of a datacenter's key. Wiped when dropped, never shown.
+///
+/// ```compile_fail,E0599
+/// let key = actogram_crypto::rsa::PrivateKey::from_pem("").unwrap();
+/// let copy = key.clone();
+/// ```
 pub struct PrivateKey {
     public: PublicKey,
-    d: Zeroizing<[u8; 256]>,
+    // On the heap, so that moving the key leaves no copies of it on the stack.
+    d: Box<[u8; 256]>,
     pem: Zeroizing<String>,
 }
 
@@ -226,13 +247,14 @@ impl PrivateKey {
 
     fn from_key(key: &RsaPrivateKey) -> Result<Self, KeyError> {
         let public = PublicKey::from_parts(&key.n().to_bytes_be(), &key.e().to_bytes_be())?;
-        let d = sized(&key.d().to_bytes_be()).ok_or(KeyError::Size(key.n().bits()))?;
+        let d = Zeroizing::new(key.d().to_bytes_be());
+        let d = Zeroizing::new(sized(&d).ok_or(KeyError::Size(key.n().bits()))?);
         let pem = key
             .to_pkcs1_pem(LineEnding::LF)
             .map_err(|error| KeyError::Pem(error.to_string()))?;
         Ok(Self {
             public,
-            d: Zeroizing::new(d),
+            d: Box::new(*d),
             pem,
         })
     }
@@ -253,7 +275,56 @@ impl PrivateKey {
     /// [`Rejected`], the same and after the same work for whatever is wrong: a server that tells, or takes its
     /// time differently, can be asked into revealing a key ("Four Attacks and a Proof for Telegram", attack 4).
     pub fn decrypt_padded(&self, encrypted: &[u8]) -> Result<Zeroizing<[u8; PADDED]>, Rejected> {
-        let (block, in_range) = self.raw(encrypted);
+        self.open(encrypted).padded()
+    }
+
+    /// Decrypts a block of the padding before `RSA_PAD`: see [`Opened::legacy`].
+    ///
+    /// # Errors
+    /// [`Rejected`], as [`decrypt_padded`](Self::decrypt_padded).
+    pub fn decrypt_legacy(
+        &self,
+        encrypted: &[u8],
+        length: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Result<Zeroizing<Vec<u8>>, Rejected> {
+        self.open(encrypted).legacy(length)
+    }
+
+    /// The private operation, in constant time, once for whichever padding the block has. A block that is no
+    /// number below the modulus, 0, or of another length than 256 bytes takes the same work and opens to a refusal.
+    pub fn open(&self, encrypted: &[u8]) -> Opened {
+        let given = sized(encrypted).filter(|_| encrypted.len() == 256);
+        let in_range = given.is_some_and(|block| block < self.public.n && block != [0; 256]);
+        let block = match given {
+            Some(block) if in_range => block,
+            _ => [1; 256],
+        };
+        let block = Zeroizing::new(power(&block, &self.d, &self.public.n));
+        Opened { block, in_range }
+    }
+}
+
+impl Drop for PrivateKey {
+    fn drop(&mut self) {
+        self.d.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for PrivateKey {}
+
+/// A block after the private operation, its padding not yet looked at. Wiped when dropped, never shown.
+pub struct Opened {
+    block: Zeroizing<[u8; 256]>,
+    in_range: bool,
+}
+
+impl Opened {
+    /// Removes `RSA_PAD`: the data and its random padding, 192 bytes.
+    ///
+    /// # Errors
+    /// [`Rejected`], the same and after the same work for whatever is wrong.
+    pub fn padded(&self) -> Result<Zeroizing<[u8; PADDED]>, Rejected> {
+        let block = &self.block;
         let mask = sha256(&block[32..]);
         let temp_key = Zeroizing::new(std::array::from_fn::<u8, 32, _>(|at| block[at] ^ mask[at]));
         let mut inner = Zeroizing::new([0; 224]);
@@ -263,50 +334,40 @@ impl PrivateKey {
         padded.copy_from_slice(&inner[..PADDED]);
         padded.reverse();
         let fits = constant_time_eq(&sha256_of(&[&temp_key[..], &padded[..]]), &inner[PADDED..]);
-        if fits & in_range {
+        if fits & self.in_range {
             Ok(padded)
         } else {
             Err(Rejected)
         }
     }
 
-    /// Decrypts a block of the padding before `RSA_PAD`, which Telethon and Pyrogram's forks still send: SHA-1 of the
-    /// data, the data, random bytes. How long the data is only its reader can tell: `length` is given what follows
-    /// the SHA-1 and says how much of it is data.
+    /// Removes the padding before `RSA_PAD`, which Telethon and Pyrogram's forks still send: SHA-1 of the data, the
+    /// data, random bytes. How long the data is only its reader can tell: `length` is given what follows the SHA-1,
+    /// before that is known to be honest, and says how much of it is data.
     ///
     /// # Errors
-    /// [`Rejected`], as [`decrypt_padded`](Self::decrypt_padded).
-    pub fn decrypt_legacy(
+    /// [`Rejected`], as [`padded`](Self::padded).
+    pub fn legacy(
         &self,
-        encrypted: &[u8],
         length: impl FnOnce(&[u8]) -> Option<usize>,
     ) -> Result<Zeroizing<Vec<u8>>, Rejected> {
-        let (block, in_range) = self.raw(encrypted);
+        let block = &self.block;
         // The block is one byte shorter than the modulus: its leading zeros are part of it.
         let rest = &block[OLD_DATA..];
         let length = length(rest).filter(|length| *length <= rest.len());
         let data = &rest[..length.unwrap_or(rest.len())];
         let fits = constant_time_eq(&sha1(data), &block[1..OLD_DATA]) & (block[0] == 0);
-        if fits & in_range & length.is_some() {
+        if fits & self.in_range & length.is_some() {
             Ok(Zeroizing::new(data.to_vec()))
         } else {
             Err(Rejected)
         }
     }
+}
 
-    /// The private operation, in constant time; out-of-range input gets the same work and is told as `false`.
-    fn raw(&self, encrypted: &[u8]) -> (Zeroizing<[u8; 256]>, bool) {
-        let given = sized(encrypted).filter(|_| encrypted.len() == 256);
-        let in_range = given.is_some_and(|block| block < self.public.n && block != [0; 256]);
-        let block = if in_range {
-            given.unwrap_or([0; 256])
-        } else {
-            [1; 256]
-        };
-        (
-            Zeroizing::new(power(&block, &self.d, &self.public.n)),
-            in_range,
-        )
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opened(***)")
     }
 }
 

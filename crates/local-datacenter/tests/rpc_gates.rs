@@ -137,6 +137,40 @@ fn logins_and_kinds_of_account_are_checked() {
     );
 }
 
+#[test]
+fn a_peer_is_taken_where_a_user_is_asked_for() {
+    let mut rig = Rig::new();
+    let (mut alice, id) = rig.person("Alice");
+    rig.set_username(&mut alice, "alice_a");
+    let peer = rig.input_peer(&mut alice, "alice_a");
+    let mut body = BytesMut::new();
+    body.put_u32_le(<functions::users::GetUsers as tl::Function>::ID);
+    body.put_u32_le(0x1cb5_c415);
+    body.put_u32_le(3);
+    body.put_slice(&enums::InputPeer::InputPeerSelf.to_bytes());
+    body.put_slice(&peer.to_bytes());
+    body.put_slice(&enums::InputUser::InputUserSelf.to_bytes());
+    let msg_id = rig.send(&mut alice, body.freeze());
+    let users: Vec<enums::User> = result(rig.answer(msg_id).unwrap()).unwrap();
+    assert_eq!(
+        users.iter().map(|u| user(u).id).collect::<Vec<_>>(),
+        [id, id, id]
+    );
+    // Not where something else is asked for, and not without its fields.
+    let mut body = BytesMut::new();
+    body.put_u32_le(<functions::users::GetUsers as tl::Function>::ID);
+    body.put_u32_le(0x1cb5_c415);
+    body.put_u32_le(1);
+    body.put_slice(&peer.to_bytes()[..12]);
+    let msg_id = rig.send(&mut alice, body.freeze());
+    assert_eq!(
+        result::<Vec<enums::User>>(rig.answer(msg_id).unwrap())
+            .unwrap_err()
+            .to_string(),
+        "400 INPUT_FETCH_ERROR"
+    );
+}
+
 fn after(msg_id: i64, query: Bytes) -> Bytes {
     functions::InvokeAfterMsg {
         msg_id,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use actogram_tl as tl;
 use bytes::Bytes;
-use tl::{Decode, Encode, Function, Reader, functions};
+use tl::{
+    Constructor as _, Decode, DecodeError, DecodeErrorKind, Encode, Function, Reader, functions,
+    types,
+};
 
 use super::call::{Call, CallContext};
 use super::errors::{RpcError, RpcResult, bad, internal, unauthorized};
@@ -421,12 +424,61 @@ enum Unwrapped {
     Wait(Vec<i64>, Bytes),
 }
 
+/// Constructors that Telegram takes for one another, because they hold the same: clients of Pyrogram's family send
+/// the peer where the user or channel is asked for.
+const SAME_FIELDS: &[(&str, u32, u32)] = &[
+    ("InputUser", 0x7da0_7ec9, 0xf7c1_b13f),
+    ("InputUser", types::InputPeerUser::ID, types::InputUser::ID),
+    (
+        "InputUser",
+        types::InputPeerUserFromMessage::ID,
+        types::InputUserFromMessage::ID,
+    ),
+    (
+        "InputChannel",
+        types::InputPeerChannel::ID,
+        types::InputChannel::ID,
+    ),
+    (
+        "InputChannel",
+        types::InputPeerChannelFromMessage::ID,
+        types::InputChannelFromMessage::ID,
+    ),
+];
+/// So many of them in one call.
+const MAX_REPLACED: usize = 256;
+
 /// Decodes a method, all of it.
 pub(super) fn decode<F: Decode>(query: Bytes) -> RpcResult<F> {
-    F::from_bytes(query).map_err(|error| {
-        tracing::debug!(%error, "a call could not be decoded");
-        bad("INPUT_FETCH_ERROR")
-    })
+    let mut query = query;
+    for _ in 0..=MAX_REPLACED {
+        let error = match F::from_bytes(query.clone()) {
+            Ok(request) => return Ok(request),
+            Err(error) => error,
+        };
+        let Some(replaced) = with_asked_constructor(&query, &error) else {
+            tracing::debug!(%error, "a call could not be decoded");
+            break;
+        };
+        query = replaced;
+    }
+    Err(bad("INPUT_FETCH_ERROR"))
+}
+
+/// The call with a peer's constructor replaced by that of the type that is asked for.
+fn with_asked_constructor(query: &Bytes, error: &DecodeError) -> Option<Bytes> {
+    let DecodeErrorKind::UnknownConstructor { id, expected } = error.kind() else {
+        return None;
+    };
+    let (_, _, asked) = SAME_FIELDS
+        .iter()
+        .find(|(name, given, _)| name == expected && given == id)?;
+    let mut bytes = query.to_vec();
+    let at = error.offset();
+    bytes
+        .get_mut(at..at.checked_add(4)?)?
+        .copy_from_slice(&asked.to_le_bytes());
+    Some(bytes.into())
 }
 
 /// Decodes, calls and encodes for the caller's layer.

@@ -154,6 +154,34 @@ fn structure(out: &mut String, s: &Schema, d: &Definition, name: &str) {
         let _ = writeln!(out, "pub {}: {rust},", field(&f.name));
     }
     out.push_str("}\n");
+    constructor(out, s, d, name);
+}
+
+/// `new` for structs with optional fields: the others are its parameters.
+fn constructor(out: &mut String, s: &Schema, d: &Definition, name: &str) {
+    let (mut parameters, mut values, mut optional) = (String::new(), String::new(), false);
+    for f in &d.fields {
+        let FieldType::Value { condition, ty } = &f.ty else {
+            continue;
+        };
+        let (name, rust) = (field(&f.name), s.rust_type(ty));
+        let _ = match (condition, s.meaning(ty)) {
+            (None, _) => {
+                write!(parameters, "{name}: {rust}, ").and_then(|()| write!(values, "{name}, "))
+            }
+            (Some(_), Meaning::True) => write!(values, "{name}: false, "),
+            (Some(_), _) => write!(values, "{name}: None, "),
+        };
+        optional |= condition.is_some();
+    }
+    if optional {
+        // Inline, so that only the crates that call it compile it.
+        let _ = writeln!(
+            out,
+            "impl {name} {{ /// With these fields; everything optional is left out.\n\
+             #[inline] pub fn new({parameters}) -> Self {{ Self {{ {values} }} }} }}"
+        );
+    }
 }
 
 /// The structs of all methods.

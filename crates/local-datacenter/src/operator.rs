@@ -389,6 +389,69 @@ impl Operator {
         })
     }
 
+    /// Makes a basic group in the name of `creator`, with these members besides.
+    ///
+    /// # Errors
+    /// [`OperatorError::Refused`] with the error a client would get; [`OperatorError::Unknown`].
+    pub fn create_chat(
+        &self,
+        creator: UserId,
+        members: &[UserId],
+        title: &str,
+    ) -> Result<ChatId, OperatorError> {
+        let mut users = Vec::with_capacity(members.len());
+        for member in members {
+            users.push(self.input_user(creator, *member)?);
+        }
+        let request = functions::messages::CreateChat {
+            users,
+            title: title.to_owned(),
+            ttl_period: None,
+        };
+        let enums::messages::InvitedUsers::InvitedUsers(invited) =
+            self.invoke_as(creator, &request)?;
+        let made = match &invited.updates {
+            enums::Updates::Updates(container) => {
+                container.chats.iter().find_map(|chat| match chat {
+                    enums::Chat::Chat(chat) => Some(chat.id),
+                    _ => None,
+                })
+            }
+            _ => None,
+        };
+        made.ok_or(OperatorError::Unknown { id: creator })
+    }
+
+    /// How `viewer` names the account `target` in its calls: with the access hash that is valid for it alone.
+    ///
+    /// # Errors
+    /// [`OperatorError::Unknown`].
+    pub fn input_user(
+        &self,
+        viewer: UserId,
+        target: UserId,
+    ) -> Result<enums::InputUser, OperatorError> {
+        let world = self.lock();
+        known(&world, target)?;
+        Ok(types::InputUser {
+            user_id: target,
+            access_hash: access_hash(world.state(), viewer, target),
+        }
+        .into())
+    }
+
+    /// How `viewer` names a dialog in its calls.
+    ///
+    /// # Errors
+    /// [`OperatorError::Unknown`].
+    pub fn input_peer(
+        &self,
+        viewer: UserId,
+        peer: PeerKey,
+    ) -> Result<enums::InputPeer, OperatorError> {
+        input_peer(&self.lock(), viewer, peer)
+    }
+
     /// Calls any method in the name of an account, as a client logged in to it would.
     ///
     /// # Errors

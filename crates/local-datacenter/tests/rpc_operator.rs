@@ -182,6 +182,38 @@ fn a_counterpart_is_played_and_overheard() {
 }
 
 #[test]
+fn groups_are_made_and_calls_are_made_in_anybodys_name() {
+    let mut s = stage();
+    let alice = s.operator.create_user("4915100001", "Alice").unwrap();
+    let bot = s.operator.create_bot("echo_bot", "Echo").unwrap();
+    s.log_in(1, "4915100001");
+    let chat = s.operator.create_chat(alice, &[bot.id], "Group").unwrap();
+    assert_eq!(s.operator.members(chat), [alice, bot.id]);
+    let to = s.operator.input_peer(bot.id, PeerKey::Chat(chat)).unwrap();
+    s.pushed();
+    s.operator
+        .invoke_as(bot.id, &send_message(&to, "hello group", 1))
+        .unwrap();
+    assert_eq!(only_new_message(&s.pushed()).message, "hello group");
+    let me = s.operator.input_user(alice, alice).unwrap();
+    let users = s
+        .operator
+        .invoke_as(alice, &functions::users::GetUsers { id: vec![me] })
+        .unwrap();
+    assert_eq!(user(&users[0]).id, alice);
+    assert_eq!(
+        s.operator.create_chat(alice, &[5], "Group"),
+        Err(OperatorError::Unknown { id: 5 })
+    );
+    assert_eq!(
+        s.operator.create_chat(alice, &[], "Group"),
+        Err(OperatorError::Refused(
+            actogram_local_datacenter::rpc::RpcError::new(400, "USERS_TOO_FEW")
+        ))
+    );
+}
+
+#[test]
 fn faults_are_ordered_and_counted() {
     let mut s = stage();
     let alice = s.operator.create_user("4915100001", "Alice").unwrap();

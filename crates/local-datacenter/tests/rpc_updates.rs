@@ -608,7 +608,7 @@ fn without_replies(messages: &BTreeMap<i32, enums::Message>) -> BTreeMap<i32, St
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn pushes_differences_and_history_agree(

@@ -36,13 +36,13 @@ pub fn run() -> Result<(), String> {
     let mut layers = BTreeMap::new();
     for ((name, version, layer), dir) in CRATES.iter().zip(&crates) {
         let defs = read_tl(&dir.join("tl/api.tl"))?;
-        layers.insert(*layer, (defs, format!("{name} {version} (crates.io), tl/api.tl")));
+        layers.insert(*layer, (defs, format!("{name} {version}, tl/api.tl")));
     }
     let mut facts = None;
     for (name, version, layer) in PACKAGES {
         let dir = fetch_npm(&scratch, name, version)?;
         let schema = read_json(&dir.join("tl/api-schema.json"))?;
-        let source = format!("{name} {version} (npm), tl/api-schema.json");
+        let source = format!("{name} {version}, tl/api-schema.json");
         layers.insert(layer, (definitions_of_json(&schema)?, source));
         if facts.is_none() {
             facts = Some((schema, read_json(&dir.join("tl/raw-errors.json"))?));
@@ -51,7 +51,7 @@ pub fn run() -> Result<(), String> {
     let (current, source) = layers.remove(&LAYER).ok_or("no source for the current layer")?;
     write(&out.join("api.tl"), &print(&current, &[], source_lines(&source, LAYER)))?;
     let service = read_tl(&crates[0].join("tl/mtproto.tl"))?;
-    let service_source = format!("{} {} (crates.io), tl/mtproto.tl", CRATES[0].0, CRATES[0].1);
+    let service_source = format!("{} {}, tl/mtproto.tl", CRATES[0].0, CRATES[0].1);
     let header = format!("// Service schema of MTProto.\n// Source: {service_source}\n");
     write(&out.join("mtproto.tl"), &print(&service, &[], header))?;
     for (layer, (old, source)) in &layers {
@@ -264,7 +264,7 @@ fn methods(schema: &Value, errors: &Value, current: &[Definition]) -> Result<Str
     let (_, version, layer) = PACKAGES[0];
     let mut out = format!(
         "# LAYER {layer}\n# Who may call a method (both, users, bots, unknown) and the errors documented for it.\n\
-         # Source: @mtcute/core {version} (npm), tl/api-schema.json and tl/raw-errors.json\n"
+         # Source: @mtcute/core {version}, tl/api-schema.json and tl/raw-errors.json\n"
     );
     let names: BTreeSet<String> = current
         .iter()

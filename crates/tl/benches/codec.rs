@@ -14,31 +14,68 @@ fn main() {
 }
 
 fn message(id: i32) -> enums::Message {
-    let peer = types::PeerUser { user_id: 7_000_000_001 }.into();
-    let mut message = types::Message::new(id, peer, 1_700_000_000, "a message of some forty letters, as people write".into());
-    message.entities = Some(vec![types::MessageEntityBold { offset: 2, length: 7 }.into()]);
+    let peer = types::PeerUser {
+        user_id: 7_000_000_001,
+    }
+    .into();
+    let mut message = types::Message::new(
+        id,
+        peer,
+        1_700_000_000,
+        "a message of some forty letters, as people write".into(),
+    );
+    message.entities = Some(vec![
+        types::MessageEntityBold {
+            offset: 2,
+            length: 7,
+        }
+        .into(),
+    ]);
     message.into()
 }
 
 fn updates(count: i32) -> enums::Updates {
     let list = (0..count)
-        .map(|id| types::UpdateNewMessage { message: message(id), pts: id, pts_count: 1 }.into())
+        .map(|id| {
+            types::UpdateNewMessage {
+                message: message(id),
+                pts: id,
+                pts_count: 1,
+            }
+            .into()
+        })
         .collect();
-    types::Updates { updates: list, users: Vec::new(), chats: Vec::new(), date: 1_700_000_000, seq: 0 }.into()
+    types::Updates {
+        updates: list,
+        users: Vec::new(),
+        chats: Vec::new(),
+        date: 1_700_000_000,
+        seq: 0,
+    }
+    .into()
 }
 
 fn file_part() -> enums::upload::File {
     let kind = enums::storage::FileType::FileJpeg;
-    types::upload::File { type_: kind, mtime: 0, bytes: Bytes::from(vec![7; 1024 * 1024]) }.into()
+    types::upload::File {
+        type_: kind,
+        mtime: 0,
+        bytes: Bytes::from(vec![7; 1024 * 1024]),
+    }
+    .into()
 }
 
 fn encode<T: Encode>(bencher: Bencher<'_, '_>, value: &T) {
-    bencher.counter(BytesCount::new(value.to_bytes().len())).bench_local(|| black_box(value).to_bytes());
+    bencher
+        .counter(BytesCount::new(value.to_bytes().len()))
+        .bench_local(|| black_box(value).to_bytes());
 }
 
 fn decode<T: Decode + Encode>(bencher: Bencher<'_, '_>, value: &T) {
     let bytes = value.to_bytes();
-    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| T::from_bytes(black_box(bytes.clone())).unwrap());
+    bencher
+        .counter(BytesCount::new(bytes.len()))
+        .bench_local(|| T::from_bytes(black_box(bytes.clone())).unwrap());
 }
 
 #[divan::bench]

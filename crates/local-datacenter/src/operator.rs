@@ -67,12 +67,20 @@ pub enum OperatorError {
 }
 
 /// An account the operator made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BotAccount {
     /// Its id.
     pub id: UserId,
-    /// The token it logs in with.
+    /// The token it logs in with; not shown by `Debug`.
     pub token: String,
+}
+
+impl fmt::Debug for BotAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BotAccount")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A message as the operator reads it in somebody's mailbox.

@@ -117,6 +117,7 @@ fn accounts_are_made_once_and_checked() {
         Err(OperatorError::EmptyName)
     );
     let bot = s.operator.create_bot("@echo_bot", "Echo").unwrap();
+    assert!(!format!("{bot:?}").contains(&bot.token));
     assert!(bot.token.starts_with(&format!("{}:", bot.id)));
     assert!(matches!(
         s.operator.create_bot("ECHO_bot", "Twin"),

@@ -188,12 +188,9 @@ impl World {
         self.sessions
             .entry(context.session())
             .finish(context.msg_id, result.is_ok());
-        match &result {
-            Ok(_) => self.counters.count_executed(method),
-            Err(error) => {
-                tracing::debug!(method, %error, "call refused");
-                self.counters.count_refused(method);
-            }
+        if let Err(error) = &result {
+            tracing::debug!(method, %error, "call refused");
+            self.counters.count_refused(method);
         }
         let body = result.unwrap_or_else(|error| error.to_bytes());
         let answer = Answer {
@@ -274,6 +271,7 @@ impl World {
                 return Err(RpcError::new(400, format!("METHOD_NOT_BUILT ({method})")));
             }
         };
+        self.counters.count_executed(method);
         match self.faults.take_error(When::After, method, user) {
             Some(error) => Err(error),
             None => Ok(answer),

@@ -139,7 +139,8 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Calls of `method` (as `messages.sendMessage`) that ran and succeeded.
+    /// Calls of `method` (as `messages.sendMessage`) that took effect, those included whose caller got an ordered
+    /// error all the same.
     pub fn executed(&self, method: &str) -> u64 {
         self.executed.get(method).copied().unwrap_or(0)
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, params};
+use zeroize::Zeroizing;
 
 use super::{Journal, StorageError};
 use crate::model::Event;
@@ -84,6 +85,7 @@ impl Journal for SqliteJournal {
         let mut events = Vec::new();
         for row in rows {
             let (number, entry) = row.map_err(fail)?;
+            let entry = Zeroizing::new(entry);
             let event = serde_json::from_str(&entry).map_err(|e| StorageError::BadEntry {
                 path: self.path.clone(),
                 number,
@@ -104,12 +106,14 @@ impl Journal for SqliteJournal {
                 .prepare_cached("INSERT INTO journal (entry) VALUES (?1)")
                 .map_err(fail)?;
             for event in events {
-                let entry = serde_json::to_string(event).map_err(|e| StorageError::BadEntry {
-                    path: path.clone(),
-                    number: 0,
-                    reason: e.to_string(),
-                })?;
-                insert.execute(params![entry]).map_err(fail)?;
+                let entry = serde_json::to_string(event)
+                    .map(Zeroizing::new)
+                    .map_err(|e| StorageError::BadEntry {
+                        path: path.clone(),
+                        number: 0,
+                        reason: e.to_string(),
+                    })?;
+                insert.execute(params![entry.as_str()]).map_err(fail)?;
             }
         }
         transaction.commit().map_err(fail)

@@ -361,30 +361,7 @@ impl Operator {
             known(world, from)?;
             let random_id = actogram_crypto::random::i64(&mut world.random) | 1;
             let peer = input_peer(world, from, to)?;
-            let request = functions::messages::SendMessage {
-                no_webpage: false,
-                silent: false,
-                background: false,
-                clear_draft: false,
-                noforwards: false,
-                update_stickersets_order: false,
-                invert_media: false,
-                allow_paid_floodskip: false,
-                peer,
-                reply_to: None,
-                message: text.to_owned(),
-                random_id,
-                reply_markup: None,
-                entities: None,
-                schedule_date: None,
-                schedule_repeat_period: None,
-                send_as: None,
-                quick_reply_shortcut: None,
-                effect: None,
-                allow_paid_stars: None,
-                suggested_post: None,
-                rich_message: None,
-            };
+            let request = functions::messages::SendMessage::new(peer, text.to_owned(), random_id);
             let mut call = Call::as_account(world, now, from);
             crate::rpc::send_message(&mut call, request)?;
             let sent = world

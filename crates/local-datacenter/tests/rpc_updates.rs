@@ -539,58 +539,12 @@ fn blank_message(
     reply_to: Option<enums::MessageReplyHeader>,
     entities: Option<Vec<enums::MessageEntity>>,
 ) -> enums::Message {
-    types::Message {
-        out,
-        mentioned: false,
-        media_unread: false,
-        silent: false,
-        post: false,
-        from_scheduled: false,
-        legacy: false,
-        edit_hide: false,
-        pinned: false,
-        noforwards: false,
-        invert_media: false,
-        offline: false,
-        video_processing_pending: false,
-        paid_suggested_post_stars: false,
-        paid_suggested_post_ton: false,
-        id,
-        from_id,
-        from_boosts_applied: None,
-        from_rank: None,
-        peer_id,
-        saved_peer_id: None,
-        fwd_from: None,
-        via_bot_id: None,
-        via_business_bot_id: None,
-        guestchat_via_from: None,
-        reply_to,
-        date,
-        message: text.into(),
-        media: None,
-        reply_markup: None,
-        entities,
-        views: None,
-        forwards: None,
-        replies: None,
-        edit_date: None,
-        post_author: None,
-        grouped_id: None,
-        reactions: None,
-        restriction_reason: None,
-        ttl_period: None,
-        quick_reply_shortcut_id: None,
-        effect: None,
-        factcheck: None,
-        report_delivery_until_date: None,
-        paid_message_stars: None,
-        suggested_post: None,
-        schedule_repeat_period: None,
-        summary_from_language: None,
-        rich_message: None,
-    }
-    .into()
+    let mut message = types::Message::new(id, peer_id, date, text.into());
+    message.out = out;
+    message.from_id = from_id;
+    message.reply_to = reply_to;
+    message.entities = entities;
+    message.into()
 }
 
 /// A reply header goes when its target does, and no update tells so.

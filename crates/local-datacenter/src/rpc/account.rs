@@ -7,7 +7,7 @@ use super::auth::clean_name;
 use super::call::Call;
 use super::contacts::is_username;
 use super::errors::{RpcResult, bad};
-use super::view::{self, blank};
+use super::view;
 use crate::model::{AuthKeyId, Event, PeerKey, SeqChange, User, UserId};
 
 /// How long a client counts as online after saying so.
@@ -234,7 +234,7 @@ pub(super) fn get_notify_settings(
     _: functions::account::GetNotifySettings,
 ) -> RpcResult<enums::PeerNotifySettings> {
     call.me()?;
-    Ok(blank::peer_notify_settings().into())
+    Ok(types::PeerNotifySettings::new().into())
 }
 
 /// `account.getContentSettings`.

@@ -5,7 +5,6 @@ use tl::{enums, functions, types};
 
 use super::call::Call;
 use super::errors::{RpcError, RpcResult, bad, unauthorized};
-use super::view::blank;
 use crate::model::{
     AuthKeyId, Authorization, CodeCheck, Event, IssuedCode, SeqChange, User, UserId, World,
     normalize_phone, test_code,
@@ -86,7 +85,7 @@ impl Call<'_> {
         let (now, identity) = (self.now, self.identity);
         self.world.authorize(now, identity, user);
         self.user = Some(user);
-        blank::login(self.user_object(user, user)).into()
+        types::auth::Authorization::new(self.user_object(user, user)).into()
     }
 
     fn issue_code(&mut self, phone: String) -> enums::auth::SentCode {
@@ -360,7 +359,7 @@ pub(super) fn import_authorization(
         user,
         created,
     }));
-    Ok(blank::login(call.user_object(user, user)).into())
+    Ok(types::auth::Authorization::new(call.user_object(user, user)).into())
 }
 
 /// Bytes of the envelope that its message key covers.

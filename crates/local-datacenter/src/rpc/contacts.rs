@@ -160,7 +160,7 @@ fn contacts_changed(call: &Call<'_>, me: UserId, users: &[UserId]) -> enums::Upd
                 view.mention(PeerKey::User(*user));
                 types::UpdatePeerSettings {
                     peer: types::PeerUser { user_id: *user }.into(),
-                    settings: super::view::blank::peer_settings().into(),
+                    settings: types::PeerSettings::new().into(),
                 }
                 .into()
             })

@@ -5,7 +5,6 @@ use tl::{enums, functions, types};
 
 use super::call::Call;
 use super::errors::RpcResult;
-use super::view::blank;
 use crate::model::DatacenterAddress;
 
 /// Datacenter ids that every client may ask for; those without a listener of their own are at the first one.
@@ -14,7 +13,7 @@ const KNOWN_DATACENTERS: std::ops::RangeInclusive<i32> = 1..=5;
 const CONFIG_LIFETIME: i32 = 3600;
 
 fn dc_option(id: i32, address: &DatacenterAddress) -> enums::DcOption {
-    let mut option = blank::dc_option(id, address.ip.to_string(), i32::from(address.port));
+    let mut option = types::DcOption::new(id, address.ip.to_string(), i32::from(address.port));
     option.ipv6 = address.ip.is_ipv6();
     option.this_port_only = true;
     option.static_ = true;

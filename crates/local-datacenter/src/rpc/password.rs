@@ -10,7 +10,6 @@ use tl::{enums, functions, types};
 
 use super::call::Call;
 use super::errors::{RpcResult, bad, internal, unauthorized};
-use super::view::blank;
 use crate::model::{AuthKeyId, Event, Password, SecretBytes, UserId, World};
 
 /// Generator of the group that is offered for new passwords.
@@ -146,7 +145,7 @@ pub(super) fn get_password(
         salt: call.world.random_bytes(8).into(),
     };
     let secure_random = call.world.random_bytes(256).into();
-    let mut answer = blank::password(new_algorithm, new_secure.into(), secure_random);
+    let mut answer = types::account::Password::new(new_algorithm, new_secure.into(), secure_random);
     let Some(password) = call.world.state.passwords.get(&user).cloned() else {
         return Ok(answer.into());
     };

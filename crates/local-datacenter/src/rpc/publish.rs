@@ -9,7 +9,7 @@ use tl::{Encode, enums, types};
 
 use super::call::Call;
 use super::faults::PushFault;
-use super::view::{View, blank};
+use super::view::View;
 use crate::model::world::unix;
 use crate::model::{
     BoxChange, Event, PeerKey, Push, SeqChange, SessionKey, Touched, UserId, World,
@@ -161,8 +161,14 @@ impl World {
         );
         match message.peer_for(account) {
             PeerKey::User(user_id) => {
-                let mut short =
-                    blank::short_message(id, user_id, text, *pts, entry.count, message.date);
+                let mut short = types::UpdateShortMessage::new(
+                    id,
+                    user_id,
+                    text,
+                    *pts,
+                    entry.count,
+                    message.date,
+                );
                 short.out = message.from == account;
                 short.silent = message.silent;
                 short.entities = entities;
@@ -170,7 +176,7 @@ impl World {
                 Some(short.into())
             }
             PeerKey::Chat(chat_id) => {
-                let mut short = blank::short_chat_message(
+                let mut short = types::UpdateShortChatMessage::new(
                     id,
                     message.from,
                     chat_id,

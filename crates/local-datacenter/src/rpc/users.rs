@@ -5,7 +5,6 @@ use tl::{enums, functions, types};
 
 use super::call::Call;
 use super::errors::RpcResult;
-use super::view::blank;
 use crate::model::{PeerKey, UserId};
 
 /// `users.getUsers`: users that cannot be seen are left out.
@@ -40,7 +39,7 @@ pub(super) fn get_full_user(
                 && chat.participants.contains_key(&user.id)
         })
         .count();
-    let mut settings = blank::peer_settings();
+    let mut settings = types::PeerSettings::new();
     let stranger = user.id != me
         && !call
             .world
@@ -50,16 +49,16 @@ pub(super) fn get_full_user(
             .is_some_and(|book| book.contains_key(&user.id));
     settings.add_contact = stranger && user.bot.is_none();
     settings.block_contact = stranger;
-    let mut full = blank::user_full(
+    let mut full = types::UserFull::new(
         user.id,
         settings.into(),
-        blank::peer_notify_settings().into(),
+        types::PeerNotifySettings::new().into(),
         i32::try_from(common).unwrap_or(i32::MAX),
     );
     full.about = Some(user.about.clone()).filter(|about| !about.is_empty());
     full.can_pin_message = true;
     if let Some(bot) = &user.bot {
-        let mut info = blank::bot_info();
+        let mut info = types::BotInfo::new();
         info.user_id = Some(user.id);
         info.commands = bot
             .commands

@@ -306,18 +306,7 @@ impl Rig {
 }
 
 pub fn code_settings() -> enums::CodeSettings {
-    types::CodeSettings {
-        allow_flashcall: false,
-        current_number: false,
-        allow_app_hash: false,
-        allow_missed_call: false,
-        allow_firebase: false,
-        unknown_number: false,
-        logout_tokens: None,
-        token: None,
-        app_sandbox: None,
-    }
-    .into()
+    types::CodeSettings::new().into()
 }
 
 pub fn sign_in(phone: &str, hash: &str, code: &str) -> functions::auth::SignIn {
@@ -350,30 +339,7 @@ pub fn send_message(
     text: &str,
     random_id: i64,
 ) -> functions::messages::SendMessage {
-    functions::messages::SendMessage {
-        no_webpage: false,
-        silent: false,
-        background: false,
-        clear_draft: false,
-        noforwards: false,
-        update_stickersets_order: false,
-        invert_media: false,
-        allow_paid_floodskip: false,
-        peer: peer.clone(),
-        reply_to: None,
-        message: text.into(),
-        random_id,
-        reply_markup: None,
-        entities: None,
-        schedule_date: None,
-        schedule_repeat_period: None,
-        send_as: None,
-        quick_reply_shortcut: None,
-        effect: None,
-        allow_paid_stars: None,
-        suggested_post: None,
-        rich_message: None,
-    }
+    functions::messages::SendMessage::new(peer.clone(), text.into(), random_id)
 }
 
 pub fn edit_message(
@@ -381,20 +347,9 @@ pub fn edit_message(
     id: i32,
     text: &str,
 ) -> functions::messages::EditMessage {
-    functions::messages::EditMessage {
-        no_webpage: false,
-        invert_media: false,
-        peer: peer.clone(),
-        id,
-        message: Some(text.into()),
-        media: None,
-        reply_markup: None,
-        entities: None,
-        schedule_date: None,
-        schedule_repeat_period: None,
-        quick_reply_shortcut_id: None,
-        rich_message: None,
-    }
+    let mut request = functions::messages::EditMessage::new(peer.clone(), id);
+    request.message = Some(text.into());
+    request
 }
 
 pub fn get_history(peer: &enums::InputPeer) -> functions::messages::GetHistory {
@@ -411,18 +366,7 @@ pub fn get_history(peer: &enums::InputPeer) -> functions::messages::GetHistory {
 }
 
 pub fn reply_to(id: i32) -> enums::InputReplyTo {
-    types::InputReplyToMessage {
-        reply_to_msg_id: id,
-        top_msg_id: None,
-        reply_to_peer_id: None,
-        quote_text: None,
-        quote_entities: None,
-        quote_offset: None,
-        monoforum_peer_id: None,
-        todo_item_id: None,
-        poll_option: None,
-    }
-    .into()
+    types::InputReplyToMessage::new(id).into()
 }
 
 /// The updates of a container.

@@ -10,7 +10,7 @@ use crate::model::{Dialog, Draft, Event, PeerKey, SeqChange, UserId};
 use crate::rpc::call::Call;
 use crate::rpc::errors::{RpcResult, bad};
 use crate::rpc::updates::state_of;
-use crate::rpc::view::{self, View, blank};
+use crate::rpc::view::{self, View};
 
 /// At most so many dialogs in one answer.
 const MAX_PAGE: usize = 100;
@@ -34,7 +34,7 @@ fn object(view: &mut View<'_>, key: PeerKey, dialog: &Dialog) -> enums::Dialog {
         unread_mentions_count: 0,
         unread_reactions_count: 0,
         unread_poll_votes_count: 0,
-        notify_settings: blank::peer_notify_settings().into(),
+        notify_settings: types::PeerNotifySettings::new().into(),
         pts: None,
         draft,
         folder_id: None,

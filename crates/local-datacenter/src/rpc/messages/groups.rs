@@ -324,11 +324,11 @@ pub(in crate::rpc) fn get_full_chat(
             }
             .into()
         };
-        let full = crate::rpc::view::blank::chat_full(
+        let full = types::ChatFull::new(
             chat.id,
             chat.about.clone(),
             participants,
-            crate::rpc::view::blank::peer_notify_settings().into(),
+            types::PeerNotifySettings::new().into(),
         );
         Ok(types::messages::ChatFull {
             full_chat: full.into(),

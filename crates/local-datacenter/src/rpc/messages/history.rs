@@ -6,7 +6,7 @@ use tl::{enums, functions, types};
 use crate::model::{Message, PeerKey, UserId};
 use crate::rpc::call::Call;
 use crate::rpc::errors::RpcResult;
-use crate::rpc::view::{self, blank};
+use crate::rpc::view;
 
 /// At most so many messages in one answer.
 const MAX_PAGE: i32 = 100;
@@ -69,7 +69,7 @@ fn answer(call: &Call<'_>, me: UserId, ids: &[i32], total: usize) -> enums::mess
             .into();
         }
         let count = i32::try_from(total).unwrap_or(i32::MAX);
-        blank::messages_slice(count, messages, Vec::new(), chats, users).into()
+        types::messages::MessagesSlice::new(count, messages, Vec::new(), chats, users).into()
     })
 }
 

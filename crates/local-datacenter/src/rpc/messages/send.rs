@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::rpc::call::Call;
 use crate::rpc::errors::{PEER_ID_INVALID, RpcResult, bad, forbidden, internal};
-use crate::rpc::view::{self, blank};
+use crate::rpc::view;
 
 /// What is about to be sent.
 #[derive(Default)]
@@ -198,7 +198,7 @@ pub(crate) fn send_message(
         .iter()
         .find(|touched| touched.account == me)
         .map_or(0, |touched| touched.pts);
-    let mut short = blank::short_sent_message(id, pts, 1, call.date());
+    let mut short = types::UpdateShortSentMessage::new(id, pts, 1, call.date());
     short.out = true;
     short.entities = entities;
     Ok(short.into())

@@ -1,7 +1,5 @@
 //! How an account sees the model: TL objects with that account's ids, access hashes and flags.
 
-pub(crate) mod blank;
-
 use std::collections::BTreeSet;
 
 use actogram_crypto::sha::sha256;
@@ -125,7 +123,7 @@ impl<'s> View<'s> {
                 .contacts
                 .get(&user.id)
                 .is_some_and(|book| book.contains_key(&self.viewer));
-        let mut object = blank::user(user.id);
+        let mut object = types::User::new(user.id);
         object.self_ = me;
         object.contact = contact.is_some();
         object.mutual_contact = mutual;
@@ -173,7 +171,7 @@ impl<'s> View<'s> {
     pub(crate) fn chat(&self, chat: &Chat) -> enums::Chat {
         let member = chat.participants.get(&self.viewer);
         let count = i32::try_from(chat.participants.len()).unwrap_or(i32::MAX);
-        let mut object = blank::chat(
+        let mut object = types::Chat::new(
             chat.id,
             chat.title.clone(),
             enums::ChatPhoto::ChatPhotoEmpty,
@@ -183,7 +181,7 @@ impl<'s> View<'s> {
         );
         object.creator = chat.creator == self.viewer;
         object.left = member.is_none();
-        object.default_banned_rights = Some(blank::banned_rights(i32::MAX).into());
+        object.default_banned_rights = Some(types::ChatBannedRights::new(i32::MAX).into());
         object.into()
     }
 
@@ -236,14 +234,14 @@ impl<'s> View<'s> {
         let reply_to = self.reply_header(message);
         if let Some(action) = &message.action {
             let action = self.action(action);
-            let mut object = blank::service_message(id, peer(key), message.date, action);
+            let mut object = types::MessageService::new(id, peer(key), message.date, action);
             object.out = out;
             object.from_id = from_id;
             object.reply_to = reply_to;
             object.silent = message.silent;
             return object.into();
         }
-        let mut object = blank::message(id, peer(key), message.date, message.text.clone());
+        let mut object = types::Message::new(id, peer(key), message.date, message.text.clone());
         object.out = out;
         object.silent = message.silent;
         object.noforwards = message.noforwards;
@@ -251,7 +249,7 @@ impl<'s> View<'s> {
         object.reply_to = reply_to;
         object.fwd_from = message.forward.map(|forward| {
             self.users.insert(forward.from);
-            let mut header = blank::forward_header(forward.date);
+            let mut header = types::MessageFwdHeader::new(forward.date);
             header.from_id = Some(peer(PeerKey::User(forward.from)));
             header.into()
         });
@@ -284,7 +282,7 @@ impl<'s> View<'s> {
     /// The viewer's id of the answered message; nothing if it holds no copy of it.
     pub(crate) fn reply_header(&self, message: &Message) -> Option<enums::MessageReplyHeader> {
         let replied = self.state.messages.get(&message.reply_to?)?;
-        let mut header = blank::reply_header();
+        let mut header = types::MessageReplyHeader::new();
         header.reply_to_msg_id = Some(*replied.copies.get(&self.viewer)?);
         Some(header.into())
     }
@@ -450,7 +448,7 @@ impl<'s> View<'s> {
         let Some(draft) = draft else {
             return types::DraftMessageEmpty { date: None }.into();
         };
-        let mut object = blank::draft(draft.text.clone(), draft.date);
+        let mut object = types::DraftMessage::new(draft.text.clone(), draft.date);
         object.no_webpage = draft.no_webpage;
         object.entities = self.entities(draft.entities.as_ref());
         object.reply_to = draft.reply_to.map(|id| {

@@ -218,6 +218,15 @@ fn an_authorization_is_carried_to_another_datacenter_once() {
     p.rig
         .call(&mut other, &functions::updates::GetState)
         .unwrap();
+    p.rig
+        .call(&mut p.bob, &send_message(&p.to_alice, "hi", 1))
+        .unwrap();
+    assert_eq!(p.rig.take_pushes(&p.alice).len(), 1);
+    assert_eq!(
+        p.rig.take_pushes(&other).len(),
+        0,
+        "updates go to the main datacenter"
+    );
     let mut third = p.rig.client();
     assert_eq!(p.rig.error(&mut third, &request), "400 AUTH_BYTES_INVALID");
     let (_, _, result) = import(&mut p, 60);

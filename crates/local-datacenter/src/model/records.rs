@@ -219,6 +219,8 @@ pub struct Authorization {
     pub user: UserId,
     /// Unix time of the login.
     pub created: i32,
+    /// Brought from another datacenter by `auth.importAuthorization`: it takes no updates, those go to the main one.
+    pub transferred: bool,
 }
 
 /// What `initConnection` told about a client.

@@ -72,6 +72,7 @@ impl World {
             auth_key_id,
             user,
             created: crate::model::world::unix(now),
+            transferred: false,
         }));
         let others = self.state.keys_of.get(&user).map_or(0, |keys| keys.len());
         if others > 1 && self.state.users.get(&user).is_some_and(|u| u.bot.is_none()) {
@@ -358,6 +359,7 @@ pub(super) fn import_authorization(
         auth_key_id: identity,
         user,
         created,
+        transferred: true,
     }));
     Ok(types::auth::Authorization::new(call.user_object(user, user)).into())
 }

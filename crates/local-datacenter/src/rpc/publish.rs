@@ -82,6 +82,10 @@ impl World {
         };
         let mut found = Vec::new();
         for permanent in keys {
+            let login = self.state.authorizations.get(permanent);
+            if login.is_some_and(|login| login.transferred) {
+                continue;
+            }
             let temporary = self.state.temporary_of.get(permanent).copied();
             for id in [Some(*permanent), temporary].into_iter().flatten() {
                 let newest = self.state.clients.get(&id).map(|info| info.layer);

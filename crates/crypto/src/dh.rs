@@ -46,7 +46,7 @@ const REMEMBERED: usize = 8;
 /// Rounds of Miller–Rabin with random bases, for the prime and for its half each.
 const ROUNDS: usize = 16;
 
-static GOOD_PRIMES: Mutex<Vec<Box<[u8; 256]>>> = Mutex::new(Vec::new());
+static GOOD_PRIMES: Mutex<Vec<[u8; 256]>> = Mutex::new(Vec::new());
 
 /// What is wrong with parameters or values of the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -247,7 +247,7 @@ fn is_remembered(prime: &[u8; 256]) -> bool {
     let good = GOOD_PRIMES
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    good.iter().any(|known| **known == *prime)
+    good.contains(prime)
 }
 
 fn remember(prime: [u8; 256]) {
@@ -257,5 +257,5 @@ fn remember(prime: [u8; 256]) {
     if good.len() == REMEMBERED {
         good.remove(0);
     }
-    good.push(Box::new(prime));
+    good.push(prime);
 }

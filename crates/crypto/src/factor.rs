@@ -168,7 +168,11 @@ impl Montgomery {
 /// Miller–Rabin with bases that decide every 64-bit number.
 fn is_prime(n: u64) -> bool {
     const BASES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
-    if n < 2 || BASES.iter().any(|base| n != *base && n % base == 0) {
+    if n < 2
+        || BASES
+            .iter()
+            .any(|base| n != *base && n.is_multiple_of(*base))
+    {
         return false;
     }
     if BASES.contains(&n) {

@@ -54,7 +54,7 @@ pub fn encrypt(key: &AuthKey, from: Side, packet: &mut [u8]) -> u32 {
 /// [`BadMessage`] for a length no message has, the id of another key, or a `msg_key` that does not fit the whole
 /// plaintext; the latter is compared in constant time.
 pub fn decrypt(key: &AuthKey, from: Side, packet: &mut [u8]) -> Result<u32, BadMessage> {
-    if packet.len() < HEADER + SHORTEST || (packet.len() - HEADER) % 16 != 0 {
+    if packet.len() < HEADER + SHORTEST || !(packet.len() - HEADER).is_multiple_of(16) {
         return Err(BadMessage);
     }
     let (header, ciphertext) = packet.split_at_mut(HEADER);
@@ -106,8 +106,11 @@ pub fn encrypt_v1(key: &AuthKey, plaintext: &[u8], padding: &[u8]) -> Vec<u8> {
 pub fn decrypt_v1(key: &AuthKey, packet: &[u8], hashed: usize) -> Result<Vec<u8>, BadMessage> {
     let encrypted = packet.len().checked_sub(HEADER);
     let padding = encrypted.and_then(|length| length.checked_sub(hashed));
-    let whole_blocks = encrypted.is_some_and(|length| length > 0 && length % 16 == 0);
-    if !whole_blocks || padding.is_none_or(|length| length >= 16) || packet[..8] != key.id().to_le_bytes() {
+    let whole_blocks = encrypted.is_some_and(|length| length > 0 && length.is_multiple_of(16));
+    if !whole_blocks
+        || padding.is_none_or(|length| length >= 16)
+        || packet[..8] != key.id().to_le_bytes()
+    {
         return Err(BadMessage);
     }
     let msg_key = &packet[8..HEADER];

@@ -49,7 +49,9 @@ pub enum KeyError {
     #[error("the RSA key has {0} bits where 2048 were expected")]
     Size(usize),
     /// No exponent that RSA has: even, 1, or above 64 bits.
-    #[error("the RSA key's exponent is even, 1 or above 64 bits; an odd one such as 65537 was expected")]
+    #[error(
+        "the RSA key's exponent is even, 1 or above 64 bits; an odd one such as 65537 was expected"
+    )]
     Exponent,
     /// The key could not be made.
     #[error("an RSA key could not be generated: {0}")]

@@ -11,7 +11,10 @@ use proptest::prelude::*;
 
 /// Trial division, as slow and plain as it gets.
 fn is_small_prime(n: u64) -> bool {
-    n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0)
+    n > 1
+        && (2..)
+            .take_while(|d| d * d <= n)
+            .all(|d| !n.is_multiple_of(d))
 }
 
 fn next_prime(mut n: u64) -> u64 {
@@ -38,10 +41,7 @@ fn k4_twin_an_honest_pq_is_factored() {
     assert_eq!(k4(&(P * Q).to_be_bytes()), Ok((Q, P)));
     // The example of the protocol's documentation.
     let example = 0x17ED_4894_1A08_F981_u64;
-    assert_eq!(
-        k4(&example.to_be_bytes()),
-        Ok((0x494C_553B, 0x5391_1073))
-    );
+    assert_eq!(k4(&example.to_be_bytes()), Ok((0x494C_553B, 0x5391_1073)));
     assert_eq!(k4(&15u64.to_be_bytes()), Ok((3, 5)));
     assert_eq!(k4(&[15]), Ok((3, 5)));
     assert_eq!(k4(&(3 * P).to_be_bytes()), Ok((3, P)));
@@ -49,7 +49,14 @@ fn k4_twin_an_honest_pq_is_factored() {
 
 #[test]
 fn k4_zero_one_four_and_nothing() {
-    for pq in [&[][..], &[0], &[1], &[4], &[0; 8], &[0, 0, 0, 0, 0, 0, 0, 1]] {
+    for pq in [
+        &[][..],
+        &[0],
+        &[1],
+        &[4],
+        &[0; 8],
+        &[0, 0, 0, 0, 0, 0, 0, 1],
+    ] {
         assert_eq!(k4(pq), Err(BadPq::TooSmall), "{pq:?}");
     }
 }
@@ -79,7 +86,12 @@ fn k4_square_of_a_prime() {
 #[test]
 fn k4_above_two_to_the_63() {
     // The product of two 32-bit primes may lie there; a datacenter never sends one.
-    for pq in [1 << 63, (1 << 63) + 15, u64::MAX, 4_294_967_291 * 4_294_967_279] {
+    for pq in [
+        1 << 63,
+        (1 << 63) + 15,
+        u64::MAX,
+        4_294_967_291 * 4_294_967_279,
+    ] {
         assert_eq!(k4(&pq.to_be_bytes()), Err(BadPq::TooLarge), "{pq}");
     }
 }

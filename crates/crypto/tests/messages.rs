@@ -173,8 +173,8 @@ fn s3_each_length_from_0_to_100_and_beyond() {
     for length in (0..=100).chain([1023, 1024 + 24, 1 << 20]) {
         let mut packet = vec![0x5a; length];
         assert_eq!(decrypt(&key, Side::Server, &mut packet), Err(BadMessage));
-        let allowed = length >= 72 && (length - HEADER) % 16 == 0;
-        if length < HEADER || (length - HEADER) % 16 != 0 {
+        let allowed = length >= 72 && (length - HEADER).is_multiple_of(16);
+        if length < HEADER || !(length - HEADER).is_multiple_of(16) {
             continue;
         }
         packet.fill(0x5a);

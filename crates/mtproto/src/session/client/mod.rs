@@ -358,6 +358,8 @@ impl ClientSession {
     fn restart(&mut self, rejected: &[CallId]) {
         let old = self.session_id;
         self.session_id = random::i64(&mut self.random);
+        // Ids only grow within a session; after a clock that ran ahead they begin again at the right time.
+        self.ids = MessageIds::default();
         self.content = 0;
         self.received.clear();
         self.to_acknowledge.clear();

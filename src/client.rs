@@ -1,13 +1,14 @@
 //! One account: connected, logged in, with its handlers and loops.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, time::Duration};
 
 use actix::{Addr, Recipient};
-use actogram_actors::{Account, AccountEvent, CallPolicy};
+use actogram_actors::{Account, AccountEvent, Engine};
+use actogram_runtime::Failures;
 use actogram_tl::types;
 
 use crate::{
-    Api, Cx, Error, EventHandler, Msg, NewUpdate, Result, Secret, Settings, Update,
+    Api, ClientBuilder, Cx, Error, EventHandler, Msg, NewUpdate, Result, Secret, Settings, Update,
     dispatcher::{DispatcherActor, Register, Registration, Subscribe},
     login::{LoginError, LoginPrompts},
 };
@@ -29,23 +30,31 @@ const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 /// ```
 pub struct Client {
     pub(crate) api: Api,
+    pub(crate) engine: Engine,
     pub(crate) dispatcher: Addr<DispatcherActor>,
+    /// Errors of loops and forks that nobody awaits; one that must not be overlooked ends [`Client::run`].
+    pub(crate) failures: Failures,
     pub(crate) embedded: Option<crate::builder::Embedded>,
 }
 
 impl Client {
     /// Starts describing a client whose state lives in the file `session`.
-    pub fn builder(session: impl Into<PathBuf>) -> crate::ClientBuilder {
-        crate::ClientBuilder::new().session(session)
+    pub fn builder(session: impl Into<PathBuf>) -> ClientBuilder {
+        ClientBuilder::new(Settings::default()).session(session)
+    }
+
+    /// Starts describing a client from settings.
+    pub fn from_settings(settings: Settings) -> ClientBuilder {
+        ClientBuilder::new(settings)
     }
 
     /// Reads the settings from `actogram.toml`, if it is there, and the environment (`ACTOGRAM_…`).
     ///
     /// # Errors
     /// [`Error::Settings`], naming the setting that is malformed or unknown.
-    pub fn from_env() -> Result<crate::ClientBuilder> {
+    pub fn from_env() -> Result<ClientBuilder> {
         let file = std::path::Path::new("actogram.toml");
-        Ok(crate::ClientBuilder::new().settings(Settings::load(file.exists().then_some(file))?))
+        Ok(ClientBuilder::new(Settings::load(file.exists().then_some(file))?))
     }
 
     /// The account's calls.
@@ -105,6 +114,22 @@ impl Client {
         self.api.account()
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Begins to receive updates; what came while the account was away is caught up with. [`run`](Self::run) does it by
+    /// itself.
+    ///
+    /// # Errors
+    /// [`LoginError::NotLoggedIn`], or the datacenter's refusal.
+    pub async fn start(&self) -> Result<()> {
+        if !self.is_logged_in() {
+            return Err(LoginError::NotLoggedIn.into());
+        }
+        self.account().start_updates().await.map_err(|error| Error::from_call("updates.getDifference", error))
+    }
+
     /// Runs until SIGINT or SIGTERM, then shuts down in order. A second signal ends at once.
     ///
     /// # Errors
@@ -119,13 +144,13 @@ impl Client {
     /// # Errors
     /// Those of `work`, and those of [`run`](Self::run).
     pub async fn run_until(self, work: impl Future<Output = Result<()>>) -> Result<()> {
-        if !self.is_logged_in() {
-            return Err(LoginError::NotLoggedIn.into());
-        }
-        self.account().start_updates().await.map_err(|error| Error::from_call("updates.getDifference", error))?;
+        self.start().await?;
         let outcome = tokio::select! {
             done = work => done,
             ended = self.ended() => ended,
+            failure = self.failures.surfaced() => {
+                Err(Error::Engine(format!("{} failed: {}", failure.who, failure.reason)))
+            }
             signal = stop_signal() => {
                 signal?;
                 tracing::info!("stopping; a second signal ends at once");

@@ -9,6 +9,7 @@ pub use cx::Cx;
 pub use event_handler::EventHandler;
 pub(crate) use handlers::{Handlers, Registration};
 pub use order::Order;
+pub(crate) use order::Queues;
 
 use std::rc::Rc;
 
@@ -17,7 +18,6 @@ use actogram_actors::{DeliveredUpdate, UpdateSink};
 use actogram_runtime::SupervisedContext;
 
 use crate::{Api, Update};
-use order::Queues;
 
 /// A new update, as an actix message for any [`Recipient`](actix::Recipient); see
 /// [`Client::subscribe`](crate::Client::subscribe).

@@ -12,28 +12,68 @@ pub(crate) struct Client {
     pub(crate) run: fn(&Path) -> Result<(), String>,
 }
 
-pub(crate) const CLIENTS: &[Client] =
-    &[Client { name: "Telethon (Python) against the local datacenter", prepare: prepare_python, run: run_python }];
+pub(crate) const CLIENTS: &[Client] = &[Client {
+    name: "Telethon (Python) against the local datacenter",
+    prepare: prepare_python,
+    run: run_python,
+}];
 
 const ENVIRONMENT: &str = "target/foreign/python";
 
 fn prepare_python(root: &Path) -> Result<(), String> {
     // ensurepip is what a Debian Python lacks without python3-venv.
-    command::ensure("python3", &["-c", "import venv, ensurepip"], &["python3", "python3-venv"])?;
+    command::ensure(
+        "python3",
+        &["-c", "import venv, ensurepip"],
+        &["python3", "python3-venv"],
+    )?;
     let environment = root.join(ENVIRONMENT);
     let python = environment.join("bin/python").display().to_string();
     if !command::works(&python, &["-c", "import telethon, pytest"]) {
-        command::run(root, "python3", &["-m", "venv", "--clear", ENVIRONMENT], &[])?;
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        command::run(
+            root,
+            "python3",
+            &["-m", "venv", "--clear", ENVIRONMENT],
+            &[],
+        )?;
+        let install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+        ];
         let requirements = "tests/foreign/python/requirements.txt";
-        command::run(root, &python, &[&install[..], &[requirements]].concat(), &[])?;
+        command::run(
+            root,
+            &python,
+            &[&install[..], &[requirements]].concat(),
+            &[],
+        )?;
     }
     Ok(())
 }
 
 fn run_python(root: &Path) -> Result<(), String> {
-    let python = root.join(ENVIRONMENT).join("bin/python").display().to_string();
+    let python = root
+        .join(ENVIRONMENT)
+        .join("bin/python")
+        .display()
+        .to_string();
     let binary = root.join("target/debug/actogram").display().to_string();
-    let arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/foreign/python"];
-    command::run(root, &python, &arguments, &[("ACTOGRAM", &binary), ("PYTHONDONTWRITEBYTECODE", "1")])
+    let arguments = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/foreign/python",
+    ];
+    command::run(
+        root,
+        &python,
+        &arguments,
+        &[("ACTOGRAM", &binary), ("PYTHONDONTWRITEBYTECODE", "1")],
+    )
 }

@@ -4,7 +4,11 @@
 //! * `cargo xtask tidy`: the rules of the house that no compiler knows;
 //! * `cargo xtask schema`: imports the facts of Telegram's interface anew;
 //! * `cargo xtask bench`: runs the benches.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to its terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a task talks to its terminal"
+)]
 
 mod bench;
 mod command;

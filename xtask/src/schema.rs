@@ -15,11 +15,15 @@ use serde_json::Value;
 /// The layer the types are generated for.
 const LAYER: i32 = 230;
 /// Where layers come from: crates with a `tl/api.tl`.
-const CRATES: [(&str, &str, i32); 2] =
-    [("grammers-tl-types", "0.11.0", LAYER), ("ferogram-tl-types", "0.6.6", 229)];
+const CRATES: [(&str, &str, i32); 2] = [
+    ("grammers-tl-types", "0.11.0", LAYER),
+    ("ferogram-tl-types", "0.6.6", 229),
+];
 /// And npm packages with a `tl/api-schema.json`; the first also gives errors and availability.
-const PACKAGES: [(&str, &str, i32); 2] =
-    [("@mtcute/core", "0.31.0", 228), ("@mtcute/core", "0.30.3", 227)];
+const PACKAGES: [(&str, &str, i32); 2] = [
+    ("@mtcute/core", "0.31.0", 228),
+    ("@mtcute/core", "0.30.3", 227),
+];
 /// Constructors the codec knows by itself.
 const BUILT_IN: [&str; 4] = ["boolFalse", "boolTrue", "true", "vector"];
 
@@ -48,8 +52,13 @@ pub fn run() -> Result<(), String> {
             facts = Some((schema, read_json(&dir.join("tl/raw-errors.json"))?));
         }
     }
-    let (current, source) = layers.remove(&LAYER).ok_or("no source for the current layer")?;
-    write(&out.join("api.tl"), &print(&current, &[], source_lines(&source, LAYER)))?;
+    let (current, source) = layers
+        .remove(&LAYER)
+        .ok_or("no source for the current layer")?;
+    write(
+        &out.join("api.tl"),
+        &print(&current, &[], source_lines(&source, LAYER)),
+    )?;
     let service = read_tl(&crates[0].join("tl/mtproto.tl"))?;
     let service_source = format!("{} {}, tl/mtproto.tl", CRATES[0].0, CRATES[0].1);
     let header = format!("// Service schema of MTProto.\n// Source: {service_source}\n");
@@ -68,7 +77,9 @@ fn source_lines(source: &str, layer: i32) -> String {
     let what = if layer == LAYER {
         "// The API.\n".to_owned()
     } else {
-        format!("// What differs from layer {LAYER}: definitions of another id, and names not yet there.\n")
+        format!(
+            "// What differs from layer {LAYER}: definitions of another id, and names not yet there.\n"
+        )
     };
     format!("// LAYER {layer}\n{what}// Source: {source}\n")
 }
@@ -83,7 +94,11 @@ fn tool(command: &mut Command) -> Result<Vec<u8>, String> {
     if out.status.success() {
         Ok(out.stdout)
     } else {
-        Err(format!("{name}: {}\n{}", out.status, String::from_utf8_lossy(&out.stderr)))
+        Err(format!(
+            "{name}: {}\n{}",
+            out.status,
+            String::from_utf8_lossy(&out.stderr)
+        ))
     }
 }
 
@@ -100,7 +115,9 @@ fn fetch_crates(scratch: &Path) -> Result<Vec<PathBuf>, String> {
     write(&dir.join("Cargo.toml"), &manifest)?;
     write(&dir.join("src/lib.rs"), "")?;
     let json = tool(
-        Command::new("cargo").args(["metadata", "--format-version", "1"]).current_dir(&dir),
+        Command::new("cargo")
+            .args(["metadata", "--format-version", "1"])
+            .current_dir(&dir),
     )?;
     let json: Value = serde_json::from_slice(&json).map_err(|e| e.to_string())?;
     CRATES
@@ -111,7 +128,9 @@ fn fetch_crates(scratch: &Path) -> Result<Vec<PathBuf>, String> {
                 .and_then(|all| all.iter().find(|p| p["name"] == *name))
                 .and_then(|p| p["manifest_path"].as_str())
                 .and_then(|p| Path::new(p).parent());
-            package.map(Path::to_owned).ok_or_else(|| format!("cargo metadata names no {name}"))
+            package
+                .map(Path::to_owned)
+                .ok_or_else(|| format!("cargo metadata names no {name}"))
         })
         .collect()
 }
@@ -120,7 +139,9 @@ fn fetch_npm(scratch: &Path, name: &str, version: &str) -> Result<PathBuf, Strin
     let dir = scratch.join(format!("npm-{version}"));
     fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
     let file = tool(
-        Command::new("npm").args(["pack", "--silent", &format!("{name}@{version}")]).current_dir(&dir),
+        Command::new("npm")
+            .args(["pack", "--silent", &format!("{name}@{version}")])
+            .current_dir(&dir),
     )?;
     let file = String::from_utf8_lossy(&file).trim().to_owned();
     tool(Command::new("tar").args(["xzf", &file]).current_dir(&dir))?;
@@ -143,7 +164,9 @@ fn read_tl(path: &Path) -> Result<Vec<Definition>, String> {
 /// The same definitions out of a JSON schema: by way of their text, so one parser judges both.
 fn definitions_of_json(schema: &Value) -> Result<Vec<Definition>, String> {
     let mut text = String::new();
-    let entries = schema["e"].as_array().ok_or("api-schema.json: expected a list under `e`")?;
+    let entries = schema["e"]
+        .as_array()
+        .ok_or("api-schema.json: expected a list under `e`")?;
     for section in ["class", "method"] {
         if section == "method" {
             text.push_str("---functions---\n");
@@ -153,12 +176,22 @@ fn definitions_of_json(schema: &Value) -> Result<Vec<Definition>, String> {
             if name.starts_with("mtcute.") || BUILT_IN.contains(&name) {
                 continue;
             }
-            text.push_str(&format!("{name}#{:08x}", e["id"].as_u64().unwrap_or_default()));
+            text.push_str(&format!(
+                "{name}#{:08x}",
+                e["id"].as_u64().unwrap_or_default()
+            ));
             for g in e["generics"].as_array().into_iter().flatten() {
-                text.push_str(&format!(" {{{}:Type}}", g["name"].as_str().unwrap_or_default()));
+                text.push_str(&format!(
+                    " {{{}:Type}}",
+                    g["name"].as_str().unwrap_or_default()
+                ));
             }
             for a in e["arguments"].as_array().into_iter().flatten() {
-                text.push_str(&format!(" {}:{}", a["name"].as_str().unwrap_or_default(), json_type(a)));
+                text.push_str(&format!(
+                    " {}:{}",
+                    a["name"].as_str().unwrap_or_default(),
+                    json_type(a)
+                ));
             }
             text.push_str(&format!(" = {};\n", json_type(e)));
         }
@@ -237,7 +270,12 @@ fn print(defs: &[Definition], absent: &[String], header: String) -> String {
 fn methods(schema: &Value, errors: &Value, current: &[Definition]) -> Result<String, String> {
     let mut who: BTreeMap<String, &str> = BTreeMap::new();
     let mut throws: BTreeMap<String, BTreeSet<(i64, String)>> = BTreeMap::new();
-    for e in schema["e"].as_array().into_iter().flatten().filter(|e| e["kind"] == "method") {
+    for e in schema["e"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|e| e["kind"] == "method")
+    {
         let name = e["name"].as_str().unwrap_or_default().to_owned();
         if let Some(available) = e["available"].as_str() {
             let available = match available {
@@ -249,15 +287,28 @@ fn methods(schema: &Value, errors: &Value, current: &[Definition]) -> Result<Str
         }
         for t in e["throws"].as_array().into_iter().flatten() {
             if let (Some(code), Some(error)) = (t["code"].as_i64(), t["name"].as_str()) {
-                throws.entry(name.clone()).or_default().insert((code, error.to_owned()));
+                throws
+                    .entry(name.clone())
+                    .or_default()
+                    .insert((code, error.to_owned()));
             }
         }
     }
-    let list = errors["throws"].as_object().ok_or("raw-errors.json: expected `throws`")?;
+    let list = errors["throws"]
+        .as_object()
+        .ok_or("raw-errors.json: expected `throws`")?;
     for (method, names) in list {
-        for error in names.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for error in names
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if let Some(code) = errors["errors"][error]["code"].as_i64() {
-                throws.entry(method.clone()).or_default().insert((code, error.to_owned()));
+                throws
+                    .entry(method.clone())
+                    .or_default()
+                    .insert((code, error.to_owned()));
             }
         }
     }
@@ -272,8 +323,12 @@ fn methods(schema: &Value, errors: &Value, current: &[Definition]) -> Result<Str
         .map(|d| d.name.to_string())
         .collect();
     for name in names {
-        let errors: Vec<String> =
-            throws.remove(&name).into_iter().flatten().map(|(c, e)| format!("{c}:{e}")).collect();
+        let errors: Vec<String> = throws
+            .remove(&name)
+            .into_iter()
+            .flatten()
+            .map(|(c, e)| format!("{c}:{e}"))
+            .collect();
         let who = who.get(&name).copied().unwrap_or("unknown");
         out.push_str(&format!("{name}\t{who}\t{}\n", errors.join(",")));
     }

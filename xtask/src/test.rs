@@ -33,12 +33,27 @@ pub(crate) fn run(long: bool) -> Result<(), String> {
 
     step("rules of the house", &mut || done(tidy::run()));
     step("cargo test", &mut || {
-        done(command::run(&root, "cargo", &["test", "--workspace", "--all-features", "--no-fail-fast"], &environment))
+        done(command::run(
+            &root,
+            "cargo",
+            &["test", "--workspace", "--all-features", "--no-fail-fast"],
+            &environment,
+        ))
     });
     step("the main job: cargo run -- demo", &mut || {
-        done(command::run(&root, "cargo", &["run", "--quiet", "--", "demo"], &[]))
+        done(command::run(
+            &root,
+            "cargo",
+            &["run", "--quiet", "--", "demo"],
+            &[],
+        ))
     });
-    let built = command::run(&root, "cargo", &["build", "--quiet", "--package", "actogram-cli"], &[]);
+    let built = command::run(
+        &root,
+        "cargo",
+        &["build", "--quiet", "--package", "actogram-cli"],
+        &[],
+    );
     for client in foreign::CLIENTS {
         step(client.name, &mut || {
             if let Err(error) = &built {
@@ -68,7 +83,9 @@ pub(crate) fn run(long: bool) -> Result<(), String> {
         }
     }
     if !long {
-        println!("not run  the long forms (kill -9 500 times, 4096 key exchanges): ask for them with --long");
+        println!(
+            "not run  the long forms (kill -9 500 times, 4096 key exchanges): ask for them with --long"
+        );
     }
     match (failed, not_run) {
         (0, 0) => Ok(()),

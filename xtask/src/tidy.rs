@@ -29,9 +29,15 @@ pub(crate) fn run() -> Result<(), String> {
     for manifest in files.iter().filter(|file| file.ends_with("Cargo.toml")) {
         wrong.extend(dependencies(&root, manifest)?);
     }
-    for needed in
-        ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", ".ci/run"]
-    {
+    for needed in [
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        ".ci/run",
+    ] {
         if !files.iter().any(|file| file == needed) {
             wrong.push(format!("{needed} is missing"));
         }
@@ -53,13 +59,18 @@ fn tracked(root: &Path) -> Result<Vec<String>, String> {
         .output()
         .map_err(|error| format!("git could not be started: {error}"))?;
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-    Ok(text.lines().filter(|file| root.join(file).exists()).map(str::to_owned).collect())
+    Ok(text
+        .lines()
+        .filter(|file| root.join(file).exists())
+        .map(str::to_owned)
+        .collect())
 }
 
 fn lines(file: &str, text: &str) -> Option<String> {
     let count = text.lines().count();
     let may = MAY_BE_LONG.iter().any(|prefix| file.starts_with(prefix));
-    (count > MOST_LINES && !may).then(|| format!("{file} has {count} lines; at most {MOST_LINES} were expected"))
+    (count > MOST_LINES && !may)
+        .then(|| format!("{file} has {count} lines; at most {MOST_LINES} were expected"))
 }
 
 /// Marks of work that is not done. The words are put together here so that this file does not find itself.
@@ -67,16 +78,30 @@ fn unfinished(file: &str, text: &str) -> Option<String> {
     if !file.ends_with(".rs") {
         return None;
     }
-    let marks = [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["#[ig", "nore"].concat(), ["// TO", "DO"].concat()];
-    marks.iter().find(|mark| text.contains(mark.as_str())).map(|mark| format!("{file} holds {mark}"))
+    let marks = [
+        ["to", "do!("].concat(),
+        ["unimple", "mented!("].concat(),
+        ["#[ig", "nore"].concat(),
+        ["// TO", "DO"].concat(),
+    ];
+    marks
+        .iter()
+        .find(|mark| text.contains(mark.as_str()))
+        .map(|mark| format!("{file} holds {mark}"))
 }
 
 /// DEPS.md names exactly the direct dependencies, each with a reason.
 fn dependencies(root: &Path, manifest: &str) -> Result<Vec<String>, String> {
     let path = root.join(manifest);
     let text = fs::read_to_string(&path).map_err(|error| format!("{manifest}: {error}"))?;
-    let parsed: toml::Table = text.parse().map_err(|error| format!("{manifest}: {error}"))?;
-    let Some(package) = parsed.get("package").and_then(|package| package.get("name")).and_then(|name| name.as_str()) else {
+    let parsed: toml::Table = text
+        .parse()
+        .map_err(|error| format!("{manifest}: {error}"))?;
+    let Some(package) = parsed
+        .get("package")
+        .and_then(|package| package.get("name"))
+        .and_then(|name| name.as_str())
+    else {
         return Ok(Vec::new());
     };
     let mut declared = BTreeSet::new();
@@ -85,10 +110,22 @@ fn dependencies(root: &Path, manifest: &str) -> Result<Vec<String>, String> {
             declared.extend(table.keys().filter(|name| *name != package).cloned());
         }
     }
-    let deps = path.parent().map(PathBuf::from).unwrap_or_default().join("DEPS.md");
-    let shown = deps.strip_prefix(root).unwrap_or(&deps).display().to_string();
+    let deps = path
+        .parent()
+        .map(PathBuf::from)
+        .unwrap_or_default()
+        .join("DEPS.md");
+    let shown = deps
+        .strip_prefix(root)
+        .unwrap_or(&deps)
+        .display()
+        .to_string();
     let Ok(text) = fs::read_to_string(&deps) else {
-        return Ok(if declared.is_empty() { Vec::new() } else { vec![format!("{shown} is missing")] });
+        return Ok(if declared.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!("{shown} is missing")]
+        });
     };
     let mut explained = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -100,8 +137,16 @@ fn dependencies(root: &Path, manifest: &str) -> Result<Vec<String>, String> {
             _ => wrong.push(format!("{shown}: `{line}` is not `- name: reason`")),
         }
     }
-    wrong.extend(declared.difference(&explained).map(|name| format!("{shown} does not explain {name}")));
-    wrong.extend(explained.difference(&declared).map(|name| format!("{shown} explains {name}, which is not used")));
+    wrong.extend(
+        declared
+            .difference(&explained)
+            .map(|name| format!("{shown} does not explain {name}")),
+    );
+    wrong.extend(
+        explained
+            .difference(&declared)
+            .map(|name| format!("{shown} explains {name}, which is not used")),
+    );
     Ok(wrong)
 }
 

@@ -19,7 +19,10 @@ fn main() {
 }
 
 fn now() -> Now {
-    Now { monotonic: Duration::from_secs(1), unix: Duration::from_secs(1_700_000_000) }
+    Now {
+        monotonic: Duration::from_secs(1),
+        unix: Duration::from_secs(1_700_000_000),
+    }
 }
 
 fn random() -> SeededRandom {
@@ -46,7 +49,9 @@ fn a_whole_exchange(bencher: Bencher<'_, '_>) {
             server.run_jobs(now()).unwrap();
             while let Some(transmit) = server.poll_transmit() {
                 if let Transmit::Payload(payload) = transmit {
-                    client.handle_input(now(), Bytes::from(payload.to_vec())).unwrap();
+                    client
+                        .handle_input(now(), Bytes::from(payload.to_vec()))
+                        .unwrap();
                 }
             }
         }
@@ -68,5 +73,9 @@ fn factors_of_pq(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn rsa_pad(bencher: Bencher<'_, '_>) {
     let key = PrivateKey::generate(&mut random()).unwrap();
-    bencher.bench_local(|| key.public().encrypt_padded(black_box(&[7; 120]), &mut random()).unwrap());
+    bencher.bench_local(|| {
+        key.public()
+            .encrypt_padded(black_box(&[7; 120]), &mut random())
+            .unwrap()
+    });
 }

@@ -1,0 +1,184 @@
+//! A bot that is killed with SIGKILL at random moments: no login again, no update lost, none handled twice except
+//! those above the stored low-water mark, and those with equal dedupe ids.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use actogram_local_datacenter::{LocalDatacenter, model::PeerKey};
+use support::HANG;
+
+/// The example `journal_bot`, which cargo builds along with the tests.
+fn journal_bot() -> PathBuf {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples/journal_bot");
+    assert!(
+        path.exists(),
+        "{} is not built: run the tests with cargo test",
+        path.display()
+    );
+    path
+}
+
+struct Bot<'a> {
+    datacenter: &'a LocalDatacenter,
+    directory: &'a Path,
+    token: Option<&'a str>,
+}
+
+impl Bot<'_> {
+    fn start(&self) -> Child {
+        let mut command = Command::new(journal_bot());
+        command
+            .arg(self.directory.join("journal"))
+            .env("ACTOGRAM_API_ID", "1")
+            .env("ACTOGRAM_API_HASH", "hash")
+            .env("ACTOGRAM_SESSION", self.directory.join("bot.session"))
+            .env(
+                "ACTOGRAM_DATACENTER__ADDRESS",
+                self.datacenter.address().unwrap().to_string(),
+            )
+            .env(
+                "ACTOGRAM_DATACENTER__PUBLIC_KEY",
+                self.directory.join("key.pem"),
+            )
+            .stdout(Stdio::null())
+            .current_dir(self.directory);
+        if let Some(token) = self.token {
+            command.env("ACTOGRAM_BOT_TOKEN", token);
+        }
+        command.spawn().unwrap()
+    }
+
+    /// Text and dedupe id of everything handled so far, in order. A line cut off by the kill does not count.
+    fn journal(&self) -> Vec<(String, String)> {
+        let text = std::fs::read_to_string(self.directory.join("journal")).unwrap_or_default();
+        text.split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+            .map(|line| line.trim_end().split_once('\t').unwrap())
+            .map(|(id, text)| (text.to_owned(), id.to_owned()))
+            .collect()
+    }
+
+    async fn wait_until(&self, handled: impl Fn(&[(String, String)]) -> bool) {
+        let waited = tokio::time::timeout(HANG, async {
+            while !handled(&self.journal()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        assert!(
+            waited.await.is_ok(),
+            "the bot handled only {:?}",
+            self.journal().len()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
+    let rounds = if std::env::var_os("ACTOGRAM_LONG").is_some() {
+        500
+    } else {
+        20
+    };
+    let datacenter = support::datacenter().await;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(
+        directory.path().join("key.pem"),
+        datacenter.public_key_pem().unwrap(),
+    )
+    .unwrap();
+    let operator = datacenter.operator();
+    let account = operator.create_bot("journal_bot", "Journal").unwrap();
+    let ann = operator.create_user("9996623333", "Ann").unwrap();
+
+    // The first start logs in by the token; from then on the token is not given, so only the session file can.
+    let first = Bot {
+        datacenter: &datacenter,
+        directory: directory.path(),
+        token: Some(&account.token),
+    };
+    let mut child = first.start();
+    operator
+        .send_message(ann, PeerKey::User(account.id), "text 0")
+        .unwrap();
+    first.wait_until(|journal| !journal.is_empty()).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let logins = operator.counters().executed("auth.importBotAuthorization");
+
+    let bot = Bot {
+        token: None,
+        ..first
+    };
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut sent = 1;
+    for round in 0..rounds {
+        let mut child = bot.start();
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        // Up to 400 ms: before the connection stands, while updates come in, or after.
+        let until = Duration::from_millis(random % 400);
+        let started = tokio::time::Instant::now();
+        while started.elapsed() < until {
+            operator
+                .send_message(ann, PeerKey::User(account.id), &format!("text {sent}"))
+                .unwrap();
+            sent += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        child.kill().unwrap();
+        assert!(
+            !child.wait().unwrap().success(),
+            "round {round}: the bot ended by itself before it was killed"
+        );
+    }
+    let mut child = bot.start();
+    operator
+        .send_message(ann, PeerKey::User(account.id), "the last")
+        .unwrap();
+    bot.wait_until(|journal| journal.iter().any(|(text, _)| text == "the last"))
+        .await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    assert_eq!(
+        operator.counters().executed("auth.importBotAuthorization"),
+        logins,
+        "it never logged in again"
+    );
+    let journal = bot.journal();
+    let mut ids: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (text, id) in &journal {
+        ids.entry(text).or_default().insert(id);
+    }
+    for number in 0..sent {
+        let text = format!("text {number}");
+        assert!(ids.contains_key(text.as_str()), "{text} was lost");
+    }
+    assert!(
+        ids.values().all(|ids| ids.len() == 1),
+        "an update that came again had another dedupe id"
+    );
+    let unique: BTreeSet<_> = ids.values().flatten().collect();
+    assert_eq!(
+        unique.len(),
+        ids.len(),
+        "two updates had the same dedupe id"
+    );
+    let again = journal.len() - ids.len();
+    println!(
+        "{rounds} kills, {} messages: none lost, {again} handled again under equal dedupe ids",
+        ids.len()
+    );
+}

@@ -1,0 +1,102 @@
+//! What the end-to-end tests share: a datacenter, a bot, a person, an inbox.
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part of it")]
+
+use std::{sync::Mutex, time::Duration};
+
+use actogram::{Error, LoginPrompts, Secret, SentCode, prelude::*};
+use actogram_local_datacenter::{LocalDatacenter, operator::LoginCodes};
+use tokio::sync::mpsc;
+
+/// No step of a test may take longer: a hang is a failure. Nothing is measured by it.
+pub const HANG: Duration = Duration::from_secs(60);
+
+pub async fn datacenter() -> LocalDatacenter {
+    LocalDatacenter::builder().start().await.unwrap()
+}
+
+pub fn builder(datacenter: &LocalDatacenter, account: &str) -> ClientBuilder {
+    Client::builder(":memory:")
+        .account(account)
+        .local_datacenter(datacenter)
+}
+
+/// A bot, logged in, and its id.
+pub async fn bot(datacenter: &LocalDatacenter, username: &str) -> (Client, i64) {
+    let bot = datacenter
+        .operator()
+        .create_bot(username, username)
+        .unwrap();
+    let client = builder(datacenter, username)
+        .bot_token(bot.token.as_str())
+        .connect()
+        .await
+        .unwrap();
+    (client, bot.id)
+}
+
+/// A person who signs up with this phone.
+pub async fn person(datacenter: &LocalDatacenter, phone: &str) -> Client {
+    let client = builder(datacenter, phone).connect().await.unwrap();
+    let mut prompts = Prompts {
+        phone: phone.to_owned(),
+        codes: datacenter.operator().login_codes(),
+    };
+    client.log_in(&mut prompts).await.unwrap();
+    client
+}
+
+pub struct Prompts {
+    pub phone: String,
+    pub codes: LoginCodes,
+}
+
+impl LoginPrompts for Prompts {
+    async fn phone(&mut self) -> Result<String> {
+        Ok(self.phone.clone())
+    }
+
+    async fn code(&mut self, _sent: &SentCode, _wrong: bool) -> Result<String> {
+        self.codes
+            .next_for(&self.phone)
+            .await
+            .ok_or_else(|| Error::user("no code"))
+    }
+
+    async fn password(&mut self, _hint: Option<&str>, _wrong: bool) -> Result<Secret> {
+        Err(Error::user("no password"))
+    }
+
+    async fn name(&mut self) -> Result<(String, String)> {
+        Ok(("Ann".to_owned(), "Other".to_owned()))
+    }
+}
+
+/// The new messages of others, in the order in which the client's handler saw them.
+pub struct Inbox(tokio::sync::Mutex<mpsc::UnboundedReceiver<Msg>>);
+
+impl Inbox {
+    pub fn of(client: &Client) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let sender = Mutex::new(sender);
+        client.on_message(async move |_cx: Cx, message: Msg| {
+            sender.lock().unwrap().send(message).map_err(Error::user)
+        });
+        Self(tokio::sync::Mutex::new(receiver))
+    }
+
+    pub async fn next(&self) -> Msg {
+        let mut receiver = self.0.lock().await;
+        tokio::time::timeout(HANG, receiver.recv())
+            .await
+            .expect("no message came")
+            .unwrap()
+    }
+
+    /// Whether nothing more comes for a moment.
+    pub async fn is_quiet(&self) -> bool {
+        let mut receiver = self.0.lock().await;
+        tokio::time::timeout(Duration::from_millis(300), receiver.recv())
+            .await
+            .is_err()
+    }
+}

@@ -19,7 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     model::{DatacenterAddress, Limits, World, WorldConfig, WorldError},
     network::{
-        Clock, Hub, HubConfig, Listener, RandomSource, WireFaults, accept, os_random, serve,
+        Attacks, Clock, Hub, HubConfig, Listener, RandomSource, WireFaults, accept, os_random,
+        serve,
     },
     operator::{Operator, UnixClock},
     storage::{MemoryJournal, SqliteJournal, StorageError},
@@ -304,6 +305,17 @@ fn write_secret(path: &Path, content: &[u8]) -> std::io::Result<()> {
     std::fs::rename(partial, path)
 }
 
+/// What [`LocalDatacenter::restart`] loses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Sessions: clients get `new_session_created`, unanswered calls are not answered.
+    pub sessions: bool,
+    /// Salts: clients get `bad_server_salt`.
+    pub salts: bool,
+    /// Auth keys, and with them all logins: clients get -404.
+    pub keys: bool,
+}
+
 /// A datacenter that runs in this process.
 ///
 /// It ends with [`shutdown`](Self::shutdown) or when it is dropped.
@@ -374,6 +386,25 @@ impl LocalDatacenter {
         self.hub.faults.clone()
     }
 
+    /// Mounts attacks on clients: what a hostile server could send.
+    pub fn attacks(&self) -> Attacks {
+        self.hub.attacks.clone()
+    }
+
+    /// Cuts every connection and forgets what a restart of the datacenter may lose. Accounts and messages stay.
+    pub fn restart(&self, lost: Lost) {
+        self.hub.cut_all();
+        if lost.sessions || lost.keys {
+            self.hub.forget_sessions();
+        }
+        if lost.salts {
+            self.hub.forget_salts();
+        }
+        if lost.keys {
+            self.hub.lose_keys();
+        }
+    }
+
     /// The datacenter's clock, to skew it.
     pub fn clock(&self) -> &Clock {
         &self.clock
@@ -428,14 +459,14 @@ impl LocalDatacenter {
             server,
             self.main,
             address,
-            self.stop.child_token(),
+            self.stop.clone(),
         );
         // The tracker is closed to say that it may be waited for; it takes tasks all the same.
         self.tasks.spawn(serving);
         client
     }
 
-    /// Cuts all connections and waits until everything has ended.
+    /// Says what is answered already, closes all connections and waits until everything has ended; 4 s at most.
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.tasks.wait().await;

@@ -7,5 +7,6 @@ pub mod operator;
 pub mod rpc;
 pub mod storage;
 
-pub use datacenter::{Builder, LocalDatacenter, StartError};
-pub use network::{Clock, Direction, WireFault, WireFaults};
+pub use actogram_mtproto::session::server::Strictness;
+pub use datacenter::{Builder, LocalDatacenter, Lost, StartError};
+pub use network::{Attack, Attacks, Clock, Direction, GzipAttack, When, WireFault, WireFaults};

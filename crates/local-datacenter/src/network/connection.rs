@@ -14,17 +14,22 @@ use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attack::Sent,
     faults::{Direction, Passage, Wire, WireFault},
     hub::{Close, Hub, Opening},
+    payloads::{Payload, Payloads},
 };
 
 /// Bytes waiting to be written beyond which nothing more is taken from the sessions.
 const WRITE_BUFFER: usize = 512 * 1024;
+
+/// Bytes waiting to be written beyond which nothing more is read: a client that does not listen may not ask.
+const READ_NO_MORE: usize = 1024 * 1024;
 
 /// A client that takes none of the waiting bytes for this long is cut.
 const STALLED: Duration = Duration::from_secs(60);
@@ -32,15 +37,21 @@ const STALLED: Duration = Duration::from_secs(60);
 /// A connection that is silent for this long is cut; clients ping every minute.
 const SILENT: Duration = Duration::from_secs(15 * 60);
 
-const READ_AT_A_TIME: usize = 64 * 1024;
+/// A connection over which nothing whole has come by then is cut.
+const FIRST_PAYLOAD: Duration = Duration::from_secs(60);
 
-/// Serves one connection until it ends.
+/// How long the last bytes may take, and how long the client may then take to close its side.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+
+const READ_AT_A_TIME: usize = 16 * 1024;
+
+/// Serves one connection until it ends, or until `stop` ends it in order.
 pub(crate) async fn serve<S>(
     hub: Arc<Hub>,
     stream: S,
     dc_id: i32,
     address: IpAddr,
-    parent: CancellationToken,
+    stop: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -48,11 +59,11 @@ pub(crate) async fn serve<S>(
     if fault == Some(WireFault::Refuse) {
         return;
     }
-    let opening = hub.open(&parent);
+    let opening = hub.open();
     let (id, cancel) = (opening.id, opening.cancel.clone());
     let mut connection = Served::new(hub.clone(), opening, dc_id, address, fault);
     tokio::select! {
-        () = connection.run(stream) => {}
+        () = connection.run(stream, stop) => {}
         () = cancel.cancelled() => {}
     }
     hub.close(id);
@@ -70,10 +81,14 @@ struct Served {
     handshake: ServerHandshake,
     job: Option<Jobs>,
     wire: Wire,
+    payloads: Payloads,
     /// Ready to be written.
     out: BytesMut,
-    /// The last thing to do is to write what is ready.
-    closing: bool,
+    /// Throttled: when the next bytes may go.
+    write_at: Instant,
+    /// The last thing to do is to write what is ready, by then.
+    closing: Option<Instant>,
+    heard: bool,
     deaf: bool,
     mute: bool,
 }
@@ -105,153 +120,220 @@ impl Served {
             dc_id,
             address,
             job: None,
-            wire: Wire::new(fault),
+            wire: Wire::new(fault.clone()),
+            payloads: Payloads::new(fault),
             out: BytesMut::new(),
-            closing: false,
+            write_at: Instant::now(),
+            closing: None,
+            heard: false,
             deaf: false,
             mute: false,
         }
     }
 
-    async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: S) {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: S, stop: CancellationToken) {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let mut read = BytesMut::with_capacity(READ_AT_A_TIME);
         let mut last_read = Instant::now();
         let mut last_write = Instant::now();
         loop {
             self.fill();
-            if self.closing && self.out.is_empty() {
+            if self.closing.is_some() && self.out.is_empty() {
                 break;
             }
             if self.out.is_empty() {
                 last_write = Instant::now();
             }
             let (look, disconnect) = self.deadlines(last_read, last_write);
+            let listening = self.closing.is_none() && self.out.len() < READ_NO_MORE;
+            read.reserve(READ_AT_A_TIME);
             tokio::select! {
-                received = reader.read_buf(&mut read), if !self.closing => match received {
-                    Ok(0) | Err(_) => break,
+                received = reader.read_buf(&mut read), if listening => match received {
+                    Ok(0) | Err(_) => return,
                     Ok(_) => {
                         last_read = Instant::now();
-                        if !self.receive(&mut read) {
-                            break;
-                        }
+                        self.receive(&mut read);
                     }
                 },
-                written = write_some(&mut writer, &self.out, self.wire.throttle()), if !self.out.is_empty() => match written {
-                    Ok(0) | Err(_) => break,
+                written = write_some(&mut writer, &self.out, self.write_at, self.wire.throttle()), if !self.out.is_empty() => match written {
+                    Ok(0) | Err(_) => return,
                     Ok(count) => {
                         last_write = Instant::now();
+                        if let Some((_, pause)) = self.wire.throttle() {
+                            self.write_at = last_write + pause;
+                        }
                         self.out.advance(count);
                     }
                 },
                 result = finished(&mut self.job), if self.job.is_some() => {
                     self.job = None;
-                    let Some(result) = result else { break };
+                    let Some(result) = result else { return };
                     log_rejection(self.handshake.handle_job(self.hub.clock.now(), result));
                     self.advance_handshake();
                 }
                 () = self.wake.notified() => {}
+                () = stop.cancelled(), if self.closing.is_none() => {
+                    // What is answered already still goes out.
+                    self.fill();
+                    self.close();
+                }
                 () = sleep_until(look) => {
                     self.handshake.handle_timeout(self.hub.clock.now());
                     self.advance_handshake();
+                    self.let_pass();
                 }
-                () = sleep_until(disconnect) => break,
+                () = sleep_until(disconnect) => return,
             }
         }
-        // A client that closes its half may still read what was said last; one that is gone does not matter.
-        let _ = writer.shutdown().await;
+        // Closing a socket with unread input takes back what the client has not read yet: its last bytes are awaited.
+        if writer.shutdown().await.is_ok() && !self.mute {
+            let until_closed = async {
+                while reader
+                    .read_buf(&mut read)
+                    .await
+                    .is_ok_and(|count| count > 0)
+                {
+                    read.clear();
+                }
+            };
+            let _ = timeout(LAST_BYTES, until_closed).await;
+        }
+    }
+
+    fn close(&mut self) {
+        self.closing
+            .get_or_insert_with(|| Instant::now() + LAST_BYTES);
     }
 
     fn deadlines(&self, last_read: Instant, last_write: Instant) -> (Instant, Instant) {
         let (look, disconnect) = self.hub.deadline(self.id);
-        let far = last_read + SILENT;
+        let silent = if self.heard { SILENT } else { FIRST_PAYLOAD };
+        let far = last_read + silent;
         let clock = &self.hub.clock;
         let look = [look, self.handshake.poll_timeout()]
             .into_iter()
             .flatten()
+            .map(|at| clock.instant(at))
+            .chain(self.payloads.due())
             .min();
         let mut end = disconnect.map_or(far, |at| clock.instant(at)).min(far);
         if !self.out.is_empty() {
             end = end.min(last_write + STALLED);
         }
-        (look.map_or(far, |at| clock.instant(at)), end)
+        if let Some(closing) = self.closing {
+            end = end.min(closing);
+        }
+        (look.unwrap_or(far), end)
     }
 
-    /// Takes what was read; `false` ends the connection.
-    fn receive(&mut self, read: &mut BytesMut) -> bool {
+    /// Takes what was read.
+    fn receive(&mut self, read: &mut BytesMut) {
         if self.deaf {
-            read.clear();
-            return true;
+            return read.clear();
         }
-        match self.wire.pass(Direction::ToServer, read) {
+        let passage = self.wire.pass(Direction::ToServer, read);
+        match passage {
             Passage::All => {}
-            Passage::ThenCut(left) => {
-                read.truncate(left);
-                self.decode(read);
-                return false;
-            }
-            Passage::ThenNothing(left) => {
+            Passage::ThenCut(left) | Passage::ThenNothing(left) => {
                 read.truncate(left);
                 self.deaf = true;
             }
         }
-        self.decode(read)
+        self.decode(read);
+        if matches!(passage, Passage::ThenCut(_)) {
+            self.cut();
+        }
     }
 
-    fn decode(&mut self, read: &mut BytesMut) -> bool {
+    /// Ends the connection as if somebody had cut it: nothing more is said.
+    fn cut(&mut self) {
+        self.close();
+        self.mute = true;
+    }
+
+    fn decode(&mut self, read: &mut BytesMut) {
         loop {
             match self.transport.decode(read) {
-                Ok(None) => return true,
+                Ok(None) => break,
                 Ok(Some(Frame::Payload {
                     bytes,
                     quick_ack_requested,
                 })) => {
-                    if !self.handle_payload(bytes, quick_ack_requested) {
-                        return true;
-                    }
+                    self.heard = true;
+                    let payload = Payload {
+                        bytes,
+                        quick_ack: quick_ack_requested,
+                    };
+                    self.payloads
+                        .put(Direction::ToServer, payload, Instant::now());
                 }
                 Ok(Some(_)) => {}
                 Err(error) => {
                     tracing::debug!(%error, "a stream was no MTProto");
-                    return false;
+                    // Nothing is said to whoever only tries.
+                    self.out.clear();
+                    self.cut();
+                    break;
                 }
+            }
+        }
+        self.let_pass();
+    }
+
+    /// Lets payloads go whose time has come, in both directions.
+    fn let_pass(&mut self) {
+        let now = Instant::now();
+        while self.closing.is_none()
+            && let Some(payload) = self.payloads.next(Direction::ToServer, now)
+        {
+            self.handle_payload(payload);
+        }
+        while let Some(payload) = self.payloads.next(Direction::ToClient, now) {
+            let mut encoded = BytesMut::new();
+            match self.transport.encode(&payload.bytes, &mut encoded) {
+                Ok(()) => self.send(encoded),
+                Err(error) => tracing::error!(%error, "a payload could not be framed"),
+            }
+        }
+        if self.payloads.is_cut() {
+            self.cut();
+        }
+    }
+
+    fn handle_payload(&mut self, payload: Payload) {
+        let Payload { bytes, quick_ack } = payload;
+        if is_plain(&bytes) {
+            log_rejection(
+                self.handshake
+                    .handle_input(self.hub.clock.now(), bytes.freeze()),
+            );
+            return self.advance_handshake();
+        }
+        let handled = self
+            .hub
+            .handle_payload(self.id, self.dc_id, self.address, bytes);
+        match handled {
+            Ok(Some(token)) if quick_ack => {
+                let mut encoded = BytesMut::new();
+                if self.transport.encode_quick_ack(token, &mut encoded).is_ok() {
+                    self.send(encoded);
+                }
+            }
+            Ok(_) => {}
+            Err(close) => {
+                if let Close::Error(code) = close {
+                    self.send_error(code);
+                }
+                self.close();
             }
         }
     }
 
-    /// `false`: nothing after this payload counts.
-    fn handle_payload(&mut self, payload: BytesMut, quick_ack: bool) -> bool {
-        if is_plain(&payload) {
-            log_rejection(
-                self.handshake
-                    .handle_input(self.hub.clock.now(), payload.freeze()),
-            );
-            self.advance_handshake();
-            return true;
-        }
-        match self
-            .hub
-            .handle_payload(self.id, self.dc_id, self.address, payload)
-        {
-            Ok(token) => {
-                if quick_ack {
-                    let mut encoded = BytesMut::new();
-                    if self.transport.encode_quick_ack(token, &mut encoded).is_ok() {
-                        self.send(encoded);
-                    }
-                }
-                true
-            }
-            Err(close) => {
-                if let Close::Error(code) = close {
-                    let mut encoded = BytesMut::new();
-                    if self.transport.encode_error(code, &mut encoded).is_ok() {
-                        self.send(encoded);
-                    }
-                }
-                self.closing = true;
-                false
-            }
+    fn send_error(&mut self, code: i32) {
+        let mut encoded = BytesMut::new();
+        match self.transport.encode_error(code, &mut encoded) {
+            Ok(()) => self.send(encoded),
+            Err(error) => tracing::error!(%error, "a transport error could not be framed"),
         }
     }
 
@@ -265,22 +347,21 @@ impl Served {
         }
         while let Some(new) = self.handshake.poll_output() {
             if !self.hub.add_key(&new) {
-                self.closing = true;
-                return;
+                return self.close();
             }
         }
         while let Some(transmit) = self.handshake.poll_transmit() {
-            let mut encoded = BytesMut::new();
-            let done = match transmit {
-                Transmit::Payload(payload) => self.transport.encode(&payload, &mut encoded),
-                Transmit::Error(code) => self.transport.encode_error(code, &mut encoded),
-                _ => Ok(()),
-            };
-            match done {
-                Ok(()) => self.send(encoded),
-                Err(error) => {
-                    tracing::error!(%error, "an answer of the key exchange could not be framed")
+            match transmit {
+                Transmit::Payload(payload) => {
+                    self.payloads.put(
+                        Direction::ToClient,
+                        Payload::from(BytesMut::from(payload)),
+                        Instant::now(),
+                    );
+                    self.let_pass();
                 }
+                Transmit::Error(code) => self.send_error(code),
+                _ => {}
             }
         }
     }
@@ -288,15 +369,32 @@ impl Served {
     /// Takes packets from the sessions while there is room.
     fn fill(&mut self) {
         let room = WRITE_BUFFER.saturating_sub(self.out.len());
-        if room == 0 || self.closing {
+        if room == 0 || self.closing.is_some() {
             return;
         }
-        for packet in self.hub.transmit(self.id, room) {
-            let mut encoded = BytesMut::new();
-            match self.transport.encode(&packet, &mut encoded) {
-                Ok(()) => self.send(encoded),
-                Err(error) => tracing::error!(%error, "a packet could not be framed"),
+        let (sent, last) = self.hub.transmit(self.id, room);
+        for sent in sent {
+            match sent {
+                Sent::Packet(packet) => {
+                    self.payloads.put(
+                        Direction::ToClient,
+                        Payload::from(BytesMut::from(packet)),
+                        Instant::now(),
+                    );
+                }
+                Sent::Error(code) => {
+                    self.let_pass();
+                    self.send_error(code);
+                }
+                Sent::Raw(bytes) => {
+                    self.let_pass();
+                    self.send(bytes.into());
+                }
             }
+        }
+        self.let_pass();
+        if last {
+            self.close();
         }
     }
 
@@ -308,8 +406,7 @@ impl Served {
             Passage::All => {}
             Passage::ThenCut(left) => {
                 bytes.truncate(left);
-                self.closing = true;
-                self.mute = true;
+                self.cut();
             }
             Passage::ThenNothing(left) => {
                 bytes.truncate(left);
@@ -330,12 +427,13 @@ fn log_rejection(refused: Result<(), Rejection>) {
 async fn write_some<W: AsyncWrite + Unpin>(
     writer: &mut W,
     out: &BytesMut,
+    not_before: Instant,
     throttle: Option<(usize, Duration)>,
 ) -> std::io::Result<usize> {
     match throttle {
         None => writer.write(out).await,
-        Some((bytes, pause)) => {
-            tokio::time::sleep(pause).await;
+        Some((bytes, _)) => {
+            sleep_until(not_before).await;
             writer.write(&out[..bytes.min(out.len())]).await
         }
     }

@@ -47,8 +47,99 @@ pub enum WireFault {
         /// The pause.
         pause: Duration,
     },
+    /// The connection ends after this many payloads in one direction.
+    CutAfterPayloads {
+        /// The direction that is counted.
+        direction: Direction,
+        /// How many payloads pass before.
+        payloads: u64,
+    },
+    /// Every payload in one direction arrives this much later, in order.
+    Delay {
+        /// The direction that is slow.
+        direction: Direction,
+        /// How much later.
+        by: Duration,
+    },
+    /// One payload arrives twice.
+    Duplicate {
+        /// The direction it travels in.
+        direction: Direction,
+        /// Its place among the payloads of that direction, from 0.
+        payload: u64,
+    },
+    /// One payload arrives after the one that follows it, or a second late if none does.
+    Reorder {
+        /// The direction it travels in.
+        direction: Direction,
+        /// Its place among the payloads of that direction, from 0.
+        payload: u64,
+    },
+    /// One payload arrives again after some more have passed.
+    Replay {
+        /// The direction it travels in.
+        direction: Direction,
+        /// Its place among the payloads of that direction, from 0.
+        payload: u64,
+        /// How many others pass in between.
+        after: u64,
+    },
     /// The connection is closed as soon as it is accepted.
     Refuse,
+}
+
+impl WireFault {
+    /// A fault chosen by a seed: the same seed gives the same fault. Offsets lie within the first 4 KiB or 32 payloads,
+    /// delays below half a second. Those that leave a connection open and silent are not among them.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut state = seed;
+        let mut below = |limit: u64| next(&mut state) % limit;
+        let direction = if below(2) == 0 {
+            Direction::ToServer
+        } else {
+            Direction::ToClient
+        };
+        match below(7) {
+            0 => Self::CutAfter {
+                direction,
+                bytes: below(4096),
+            },
+            1 => Self::Corrupt {
+                direction,
+                offset: below(4096),
+            },
+            2 => Self::CutAfterPayloads {
+                direction,
+                payloads: below(32),
+            },
+            3 => Self::Delay {
+                direction,
+                by: Duration::from_millis(below(500)),
+            },
+            4 => Self::Duplicate {
+                direction,
+                payload: below(32),
+            },
+            5 => Self::Reorder {
+                direction,
+                payload: below(32),
+            },
+            _ => Self::Replay {
+                direction,
+                payload: below(32),
+                after: below(32),
+            },
+        }
+    }
+}
+
+/// SplitMix64: spreads seeds that lie close together.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +160,18 @@ impl WireFaults {
     /// The next connection that nobody has a fault for gets this one.
     pub fn order(&self, fault: WireFault) {
         self.orders().next.push_back(fault);
+    }
+
+    /// Orders as many faults as asked for, for one connection after another, chosen by a seed.
+    pub fn order_from_seed(&self, seed: u64, count: usize) {
+        let mut state = seed;
+        let faults = std::iter::repeat_with(|| WireFault::from_seed(next(&mut state)));
+        self.orders().next.extend(faults.take(count));
+    }
+
+    /// Takes back all orders that no connection has taken yet.
+    pub fn clear(&self) {
+        self.orders().next.clear();
     }
 
     /// Every connection is closed at once until this is taken back: the datacenter is down.
@@ -186,6 +289,21 @@ mod tests {
         wire.pass(Direction::ToClient, &mut first);
         wire.pass(Direction::ToClient, &mut second);
         assert_eq!((first, second), ([0; 5], [0, 0, 1, 0, 0]));
+    }
+
+    #[test]
+    fn a_seed_always_gives_the_same_faults_and_different_seeds_different_ones() {
+        let plan = |seed| {
+            let faults = WireFaults::default();
+            faults.order_from_seed(seed, 50);
+            std::iter::from_fn(|| faults.take()).collect::<Vec<_>>()
+        };
+        assert_eq!(plan(1), plan(1));
+        assert_eq!(plan(1).len(), 50);
+        assert_ne!(plan(1), plan(2));
+        let kinds: std::collections::HashSet<_> =
+            plan(3).iter().map(std::mem::discriminant).collect();
+        assert_eq!(kinds.len(), 7, "50 faults hold every kind");
     }
 
     #[test]

@@ -16,12 +16,13 @@ use actogram_mtproto::{
     },
     transport::{SeenHeaders, error_code},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Clock, RandomSource, WireFaults,
+    Attacks, Clock, RandomSource, WireFaults,
+    attack::Sent,
     sessions::{ConnectionId, SessionId, Sessions},
 };
 use crate::{
@@ -44,6 +45,7 @@ pub(crate) struct Hub {
     pub(crate) slots: HandshakeSlots,
     pub(crate) seen_headers: Arc<Mutex<SeenHeaders>>,
     pub(crate) faults: WireFaults,
+    pub(crate) attacks: Attacks,
     pub(crate) inline_crypto: bool,
     /// The world's deadlines may have changed.
     pub(crate) rescheduled: Notify,
@@ -56,6 +58,8 @@ struct State {
     next_connection: ConnectionId,
     random: RandomSource,
     strictness: Strictness,
+    /// Keys that are gone. Their connections end as soon as what they still have to say is said.
+    doomed: BTreeSet<i64>,
 }
 
 struct Connection {
@@ -63,6 +67,8 @@ struct Connection {
     wake: Arc<Notify>,
     cancel: CancellationToken,
     sessions: BTreeSet<SessionId>,
+    /// Not of a session.
+    forged: Vec<Sent>,
     disconnect_at: Option<Duration>,
 }
 
@@ -92,7 +98,7 @@ const EXCHANGES: usize = 4096;
 const HEADERS: usize = 65_536;
 
 impl Hub {
-    pub(crate) fn new(world: Arc<Mutex<World>>, config: HubConfig) -> Arc<Self> {
+    pub(crate) fn new(world: Arc<Mutex<World>>, mut config: HubConfig) -> Arc<Self> {
         Arc::new(Self {
             world,
             clock: config.clock,
@@ -100,6 +106,7 @@ impl Hub {
             slots: HandshakeSlots::new(EXCHANGES_PER_PEER, EXCHANGES),
             seen_headers: Arc::new(Mutex::new(SeenHeaders::new(HEADERS))),
             faults: WireFaults::default(),
+            attacks: Attacks::new((config.random)()),
             inline_crypto: config.inline_crypto,
             rescheduled: Notify::new(),
             state: Mutex::new(State {
@@ -108,6 +115,7 @@ impl Hub {
                 next_connection: 0,
                 random: config.random,
                 strictness: Strictness::default(),
+                doomed: BTreeSet::new(),
             }),
         })
     }
@@ -121,11 +129,11 @@ impl Hub {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn open(&self, parent: &CancellationToken) -> Opening {
+    pub(crate) fn open(&self) -> Opening {
         let mut state = self.state();
         let id = state.next_connection;
         state.next_connection += 1;
-        let (wake, cancel) = (Arc::new(Notify::new()), parent.child_token());
+        let (wake, cancel) = (Arc::new(Notify::new()), CancellationToken::new());
         let (random, transport_random) = ((state.random)(), (state.random)());
         state.connections.insert(
             id,
@@ -133,6 +141,7 @@ impl Hub {
                 wake: wake.clone(),
                 cancel: cancel.clone(),
                 sessions: BTreeSet::new(),
+                forged: Vec::new(),
                 disconnect_at: None,
             },
         );
@@ -156,6 +165,9 @@ impl Hub {
             {
                 entry.connection = None;
                 entry.session.detached();
+            }
+            if state.doomed.contains(&session.0) {
+                state.bury(session.0);
             }
         }
     }
@@ -196,7 +208,7 @@ impl Hub {
         dc_id: i32,
         address: IpAddr,
         payload: BytesMut,
-    ) -> Result<u32, Close> {
+    ) -> Result<Option<u32>, Close> {
         let key_id = payload
             .first_chunk()
             .map(|id| i64::from_le_bytes(*id))
@@ -204,6 +216,12 @@ impl Hub {
         let key = self
             .usable_key(key_id)
             .ok_or(Close::Error(error_code::AUTH_KEY_NOT_FOUND))?;
+        if let Some(refusal) = self.attacks.refusal(&key, &payload, self.clock.unix()) {
+            if let Some(connection) = self.state().connections.get_mut(&connection) {
+                connection.forged.push(refusal);
+            }
+            return Ok(None);
+        }
         let opened = Opened::open(&key, payload)
             .map_err(|_| Close::Error(error_code::AUTH_KEY_NOT_FOUND))?;
         let token = opened.quick_ack();
@@ -242,7 +260,7 @@ impl Hub {
         for event in events {
             self.handle_event(id, connection, dc_id, address, event);
         }
-        Ok(token)
+        Ok(Some(token))
     }
 
     fn handle_event(
@@ -289,6 +307,9 @@ impl Hub {
                         .session
                         .key_destroyed(self.clock.now(), msg_id, existed);
                 }
+                if existed {
+                    state.doom(id.0);
+                }
             }
             Event::DisconnectAfter(delay) => {
                 let at = self.clock.now().monotonic + delay;
@@ -305,19 +326,18 @@ impl Hub {
         self.state().deliver(&self.clock, outcome);
     }
 
-    /// Packets for a connection, up to about this many bytes.
-    pub(crate) fn transmit(&self, connection: ConnectionId, budget: usize) -> Vec<Bytes> {
+    /// What is to go over a connection, up to about this many bytes, and whether it ends with that.
+    pub(crate) fn transmit(&self, connection: ConnectionId, budget: usize) -> (Vec<Sent>, bool) {
         let now = self.clock.now();
         let mut guard = self.state();
         let state = &mut *guard;
-        let sessions: Vec<_> = match state.connections.get(&connection) {
-            Some(connection) => connection.sessions.iter().copied().collect(),
-            None => return Vec::new(),
+        let Some(at_hand) = state.connections.get_mut(&connection) else {
+            return (Vec::new(), true);
         };
-        let mut packets = Vec::new();
-        let mut bytes = 0;
-        for id in sessions {
-            let Some((entry, salts)) = state.sessions.both(id) else {
+        let mut sent = std::mem::take(&mut at_hand.forged);
+        let (mut bytes, mut last) = (0, false);
+        for id in &at_hand.sessions {
+            let Some((entry, salts)) = state.sessions.both(*id) else {
                 continue;
             };
             if entry.connection != Some(connection) {
@@ -328,10 +348,17 @@ impl Hub {
                 && let Some(packet) = entry.session.poll_transmit(now, salts)
             {
                 bytes += packet.len();
-                packets.push(packet);
+                let record = self.attacks.are_ordered().then(|| self.world().key(id.0));
+                match record.flatten() {
+                    None => sent.push(Sent::Packet(packet)),
+                    Some(record) => {
+                        sent.extend(self.attacks.accompany(*id, &record.key, packet, now.unix));
+                    }
+                }
             }
+            last |= bytes < budget && state.doomed.contains(&id.0);
         }
-        packets
+        (sent, last)
     }
 
     /// When a connection wants to be looked at again, and whether it is to be closed by then.
@@ -406,6 +433,12 @@ impl Hub {
         existed
     }
 
+    /// Loses every key.
+    pub(crate) fn lose_keys(&self) -> usize {
+        let keys: Vec<_> = self.world().state().keys.keys().copied().collect();
+        keys.iter().filter(|key| self.lose_key(**key)).count()
+    }
+
     pub(crate) fn set_strictness(&self, strictness: Strictness) {
         self.state().strictness = strictness;
     }
@@ -438,12 +471,28 @@ impl State {
             connection.wake.notify_one();
         }
         for key in outcome.revoked_keys {
-            for connection in self.connections.values() {
-                // The answer that told of it goes out first: a logout is answered.
-                if connection.sessions.iter().any(|(of, _)| *of == key) {
-                    connection.wake.notify_one();
-                }
+            self.doom(key);
+        }
+    }
+
+    /// Ends what belongs to a key that is gone. An answer that tells of it goes out first.
+    fn doom(&mut self, key: i64) {
+        self.doomed.insert(key);
+        for connection in self.connections.values() {
+            if connection.sessions.iter().any(|(of, _)| *of == key) {
+                connection.wake.notify_one();
             }
+        }
+        self.bury(key);
+    }
+
+    /// Forgets the sessions of a doomed key once no connection carries any.
+    fn bury(&mut self, key: i64) {
+        let carried =
+            |connection: &Connection| connection.sessions.iter().any(|(of, _)| *of == key);
+        if !self.connections.values().any(carried) {
+            self.sessions.remove_key(key);
+            self.doomed.remove(&key);
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn accept(
                     stream,
                     listener.dc_id,
                     peer.ip(),
-                    stop.child_token(),
+                    stop.clone(),
                 ));
             }
             Err(error) => {

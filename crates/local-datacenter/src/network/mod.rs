@@ -1,12 +1,17 @@
-//! What lies between TCP and the world: listeners, connections, key exchanges, sessions, and faults on the wire.
+//! What lies between TCP and the world: listeners, connections, key exchanges, sessions, and faults and attacks on
+//! demand.
 
+mod attack;
 mod clock;
 mod connection;
 mod faults;
+mod forge;
 mod hub;
 mod listener;
+mod payloads;
 mod sessions;
 
+pub use attack::{Attack, Attacks, GzipAttack, When};
 pub use clock::Clock;
 pub(crate) use connection::serve;
 pub use faults::{Direction, WireFault, WireFaults};

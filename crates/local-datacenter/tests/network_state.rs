@@ -1,0 +1,390 @@
+//! What outlives a connection, a session's end and a restart, and what does not.
+#![allow(clippy::unwrap_used)]
+
+mod network_support;
+
+use std::time::Duration;
+
+use actogram_local_datacenter::Lost;
+use actogram_mtproto::transport::Kind;
+use actogram_tl::{Encode, enums, functions, mtproto, types};
+use network_support::*;
+
+const CONFIG: functions::help::GetConfig = functions::help::GetConfig;
+
+fn me() -> functions::users::GetUsers {
+    functions::users::GetUsers {
+        id: vec![enums::InputUser::InputUserSelf],
+    }
+}
+
+fn send(to: i64, text: &str, random_id: i64) -> functions::messages::SendMessage {
+    let peer = types::InputPeerUser {
+        user_id: to,
+        access_hash: 0,
+    };
+    functions::messages::SendMessage::new(peer.into(), text.into(), random_id)
+}
+
+#[tokio::test]
+async fn a_session_goes_on_over_the_next_connection() {
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "goes_on_bot").await;
+    for round in 0..20 {
+        let call = client.start(&me());
+        if round % 2 == 0 {
+            datacenter.cut_connections();
+        }
+        let (outcome, _) = client.finish_whatever_happens(call).await;
+        assert!(matches!(outcome, Outcome::Answer(_)), "{outcome:?}");
+    }
+    assert_eq!(client.sessions_begun, 1);
+    assert_eq!(datacenter.counts().1, 1, "one session through all of it");
+}
+
+/// R2: a call is carried out once wherever the connection breaks, and its answer comes again.
+#[tokio::test]
+async fn r2_a_message_is_stored_once_wherever_the_connection_breaks() {
+    use actogram_local_datacenter::{Direction, WireFault};
+    let datacenter = datacenter().await;
+    let operator = datacenter.operator();
+    let reader = operator.create_user("19990000001", "Reader").unwrap();
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "once_bot").await;
+    let bot = enums::InputUser::InputUserSelf;
+    let users = client
+        .invoke(&functions::users::GetUsers { id: vec![bot] })
+        .await
+        .unwrap();
+    let enums::User::User(bot) = &users[0] else {
+        panic!()
+    };
+    // A person must have written first, or a bot may not write.
+    let peer = actogram_local_datacenter::model::PeerKey::User(bot.id);
+    operator.send_message(reader, peer, "hello").unwrap();
+
+    let mut faults = Vec::new();
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        for bytes in (0..400).step_by(37) {
+            faults.push(WireFault::CutAfter { direction, bytes });
+        }
+        for payloads in 0..4 {
+            faults.push(WireFault::CutAfterPayloads {
+                direction,
+                payloads,
+            });
+        }
+        for payload in 0..4 {
+            faults.push(WireFault::Duplicate { direction, payload });
+            faults.push(WireFault::Reorder { direction, payload });
+            faults.push(WireFault::Replay {
+                direction,
+                payload,
+                after: 1,
+            });
+        }
+        faults.push(WireFault::Delay {
+            direction,
+            by: Duration::from_millis(30),
+        });
+    }
+    let count = faults.len();
+    for (number, fault) in faults.into_iter().enumerate() {
+        datacenter.faults().order(fault.clone());
+        client.reconnect().await;
+        let call = client.start(&send(
+            reader,
+            &format!("message {number}"),
+            number as i64 + 1,
+        ));
+        let (outcome, ends) = client.finish_whatever_happens(call).await;
+        assert!(
+            matches!(outcome, Outcome::Answer(_)),
+            "{fault:?}: {outcome:?} after {ends:?}"
+        );
+        assert_eq!(datacenter.faults().pending(), 0);
+    }
+    let peer = actogram_local_datacenter::model::PeerKey::User(bot.id);
+    let stored: Vec<_> = operator
+        .history(reader, peer)
+        .into_iter()
+        .skip(1)
+        .map(|m| m.text)
+        .collect();
+    let sent: Vec<_> = (0..count)
+        .map(|number| format!("message {number}"))
+        .collect();
+    assert_eq!(stored, sent, "each once and in order");
+    assert_eq!(
+        operator.counters().executed("messages.sendMessage"),
+        count as u64
+    );
+}
+
+/// R13: a flipped bit anywhere costs the connection, and nothing else.
+#[tokio::test]
+async fn r13_a_corrupt_byte_at_any_place_costs_a_connection_at_most() {
+    use actogram_local_datacenter::{Direction, WireFault};
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "corrupt_bot").await;
+    let mut cost = 0;
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        // The length of a frame lies at its start: turned large, it makes the reader wait, which is a black hole.
+        for offset in (8..160).step_by(5) {
+            datacenter
+                .faults()
+                .order(WireFault::Corrupt { direction, offset });
+            client.reconnect().await;
+            let call = client.start(&me());
+            let (outcome, ends) = client.finish_whatever_happens(call).await;
+            assert!(
+                matches!(outcome, Outcome::Answer(_)),
+                "{direction:?} {offset}: {outcome:?}"
+            );
+            cost += ends.len();
+        }
+    }
+    assert!(cost >= 30, "the faults were there: {cost} connections");
+    datacenter.faults().clear();
+    client.reconnect().await;
+    let call = client.start(&me());
+    assert_eq!(
+        client.finish_whatever_happens(call).await.1,
+        [],
+        "the twin costs none"
+    );
+}
+
+/// R5 (a): sessions are gone, keys and logins are not.
+#[tokio::test]
+async fn r5_a_restart_that_loses_sessions_is_told_to_the_client() {
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "lost_session_bot").await;
+    datacenter.restart(Lost {
+        sessions: true,
+        ..Lost::default()
+    });
+    let call = client.start(&me());
+    let (outcome, _) = client.finish_whatever_happens(call).await;
+    assert!(matches!(outcome, Outcome::Answer(_)), "{outcome:?}");
+    assert_eq!(client.sessions_begun, 2);
+
+    datacenter.restart(Lost::default());
+    let call = client.start(&me());
+    client.finish_whatever_happens(call).await;
+    assert_eq!(client.sessions_begun, 2, "the twin loses none");
+}
+
+/// R5 (b), R6: whatever becomes of salts, calls are answered.
+#[tokio::test]
+async fn r5_r6_lost_and_changing_salts_are_no_error_to_calls() {
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "salty_bot").await;
+    for round in 0..30 {
+        match round % 3 {
+            0 => datacenter.forget_salts(),
+            1 => datacenter.rotate_salts(),
+            _ => datacenter.restart(Lost {
+                salts: true,
+                sessions: true,
+                ..Lost::default()
+            }),
+        }
+        let call = client.start(&me());
+        let (outcome, _) = client.finish_whatever_happens(call).await;
+        assert!(
+            matches!(outcome, Outcome::Answer(_)),
+            "{round}: {outcome:?}"
+        );
+    }
+}
+
+/// R5 (c), R9: a lost key is told by -404 and by nothing else, and a new one can be made.
+#[tokio::test]
+async fn r9_a_lost_key_is_told_by_a_transport_error() {
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "lost_key_bot").await;
+    let mut other = Client::connect(&datacenter).await;
+    other.log_in(&datacenter, "kept_key_bot").await;
+    assert!(datacenter.lose_key(client.key.id()));
+    assert!(!datacenter.lose_key(client.key.id()));
+    client.reconnect().await;
+    let call = client.start(&me());
+    assert_eq!(client.finish(call).await, Err(End::Error(-404)));
+    other.invoke(&me()).await.unwrap();
+
+    datacenter.restart(Lost {
+        keys: true,
+        ..Lost::default()
+    });
+    other.reconnect().await;
+    let call = other.start(&me());
+    assert_eq!(other.finish(call).await, Err(End::Error(-404)));
+    Client::connect(&datacenter)
+        .await
+        .invoke(&CONFIG)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_datacenter_that_is_down_serves_again_when_it_is_up() {
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "down_bot").await;
+    datacenter.faults().refuse_all(true);
+    datacenter.cut_connections();
+    let call = client.start(&me());
+    for _ in 0..3 {
+        assert_eq!(client.finish(call).await, Err(End::Closed));
+        client.reconnect().await;
+    }
+    datacenter.faults().refuse_all(false);
+    let (outcome, _) = client.finish_whatever_happens(call).await;
+    assert!(matches!(outcome, Outcome::Answer(_)), "{outcome:?}");
+}
+
+/// R8: the server's clock jumps ahead, and the client follows.
+#[tokio::test]
+async fn r8_the_servers_clock_may_jump() {
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "clock_bot").await;
+    for skew in [3600, 2 * 3600, 5 * 86_400] {
+        datacenter.clock().set_skew(skew);
+        let call = client.start(&me());
+        let (outcome, _) = client.finish_whatever_happens(call).await;
+        assert!(matches!(outcome, Outcome::Answer(_)), "{skew}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_state_file_keeps_keys_logins_and_the_rsa_key_through_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.sqlite");
+    let start = || {
+        actogram_local_datacenter::LocalDatacenter::builder()
+            .state_file(&state)
+            .rsa_key(rsa_key())
+            .start()
+    };
+    let first = start().await.unwrap();
+    let mut client = Client::connect(&first).await;
+    client.log_in(&first, "kept_bot").await;
+    first.shutdown().await;
+
+    let second = start().await.unwrap();
+    client.move_to(&second);
+    client.reconnect().await;
+    let users = client.invoke(&me()).await.unwrap();
+    let enums::User::User(user) = &users[0] else {
+        panic!("{users:?}")
+    };
+    assert_eq!(user.username.as_deref(), Some("kept_bot"));
+    assert_eq!(client.sessions_begun, 2);
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_rsa_key_beside_the_state_file_is_made_once_and_only_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.sqlite");
+    let builder = || actogram_local_datacenter::LocalDatacenter::builder().state_file(&state);
+    let first = builder().start().await.unwrap();
+    let fingerprint = first.public_key().fingerprint();
+    first.shutdown().await;
+    let file = directory.path().join("state.sqlite.key.pem");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let second = builder().start().await.unwrap();
+    assert_eq!(second.public_key().fingerprint(), fingerprint);
+    second.shutdown().await;
+    std::fs::write(&file, "no key").unwrap();
+    let error = builder().start().await.unwrap_err();
+    assert!(error.to_string().contains("RSA key"), "{error}");
+}
+
+/// A destroyed key is gone for good, and its connection ends once that is said.
+#[tokio::test]
+async fn destroying_a_key_answers_and_ends_its_connections() {
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "destroyed_bot").await;
+    let call = client.start(&mtproto::functions::DestroyAuthKey);
+    let outcome = client.finish(call).await.unwrap();
+    let expected = mtproto::enums::DestroyAuthKeyRes::DestroyAuthKeyOk.to_bytes();
+    assert_eq!(outcome, Outcome::Answer(expected));
+    assert_eq!(client.idle(PATIENCE).await, Err(End::Closed));
+    client.reconnect().await;
+    let call = client.start(&me());
+    assert_eq!(client.finish(call).await, Err(End::Error(-404)));
+    assert_eq!(datacenter.counts().1, 0, "its sessions are gone, too");
+}
+
+#[tokio::test]
+async fn ending_a_login_closes_its_connections_and_no_others() {
+    let datacenter = datacenter().await;
+    let operator = datacenter.operator();
+    let ended = operator.create_bot("ended_bot", "Ended").unwrap();
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in_with(&ended.token).await;
+    let mut other = Client::connect(&datacenter).await;
+    other.log_in(&datacenter, "unended_bot").await;
+    operator.end_logins(ended.id).unwrap();
+    assert_eq!(client.idle(PATIENCE).await, Err(End::Closed));
+    client.reconnect().await;
+    let call = client.start(&me());
+    assert_eq!(client.finish(call).await, Err(End::Error(-404)));
+    other.invoke(&me()).await.unwrap();
+}
+
+/// Updates that nobody acknowledged come again over the next connection, in order and each once.
+#[tokio::test]
+async fn updates_that_were_on_the_way_come_again() {
+    let datacenter = datacenter().await;
+    let operator = datacenter.operator();
+    let bot = operator.create_bot("pushed_bot", "Pushed").unwrap();
+    let person = operator.create_user("19990000002", "Person").unwrap();
+    let mut client = Client::connect_over(&datacenter, Kind::Abridged, false).await;
+    client.log_in_with(&bot.token).await;
+    let peer = || actogram_local_datacenter::model::PeerKey::User(bot.id);
+    for round in 0..10 {
+        if round % 3 == 1 {
+            datacenter.cut_connections();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        operator
+            .send_message(person, peer(), &format!("update {round}"))
+            .unwrap();
+    }
+    while client.updates.len() < 10 {
+        let count = client.updates.len();
+        if client
+            .until(|client| client.updates.len() > count)
+            .await
+            .is_err()
+        {
+            client.reconnect().await;
+            client.start(&CONFIG);
+        }
+    }
+    // Nothing is left that would come twice.
+    client.reconnect().await;
+    client.idle(Duration::from_millis(300)).await.unwrap();
+    assert_eq!(client.updates.len(), 10);
+    for (round, update) in client.updates.iter().enumerate() {
+        let text = format!("update {round}");
+        assert!(
+            update
+                .windows(text.len())
+                .any(|window| window == text.as_bytes()),
+            "{round}"
+        );
+    }
+}

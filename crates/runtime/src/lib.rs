@@ -6,12 +6,21 @@
 //!
 //! - [`supervision`]: actors that survive their failures, groups of them, what can be seen of them.
 //! - [`loops`]: background loops with pause, resume, signals and a name.
+//! - [`combine`]: futures combined: `all`, `any`, `some`, `first`, `timeout`, `timeout_opt`, `sleep`.
+//! - [`call_fork`], [`call_fork_defer`], [`detach`]: strands that run beside.
 //! - [`Failures`]: where errors go that nobody awaits.
 
+pub mod combine;
 mod failures;
+mod fork;
 pub mod loops;
 pub mod supervision;
 
+pub use combine::{
+    CombineError, Keyed, Reasons, Settled, TimeoutError, all, any, first, sleep, some, timeout,
+    timeout_opt,
+};
 pub use failures::{Escalation, Failure, Failures};
+pub use fork::{Strand, call_fork, call_fork_defer, detach};
 pub use loops::*;
 pub use supervision::*;

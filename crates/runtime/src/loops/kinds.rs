@@ -29,7 +29,8 @@ pub type NoSignal = Infallible;
 /// }
 /// # tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap(), async {
 /// let beat = loop_of(Heartbeat, ()).spawn();
-/// beat.resume().await.unwrap();                      // ends the first pause now
+/// beat.until_paused().await.unwrap();
+/// assert_eq!(beat.resume().await, Ok(true));         // ends the first pause now
 /// tokio::time::sleep(Duration::from_secs(11)).await;
 /// assert!(!beat.is_running());
 /// # });

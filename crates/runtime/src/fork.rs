@@ -1,0 +1,132 @@
+//! Strands that run beside the one that started them.
+
+use std::{
+    error::Error,
+    future::Future,
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+
+use crate::{
+    Escalation, ExitReason, Failures,
+    supervision::{driver::guard, policy::panic_message},
+};
+
+/// The result of a forked strand, for those who want it. Dropping it changes nothing: the strand runs on.
+#[derive(Debug)]
+pub struct Strand<T> {
+    result: oneshot::Receiver<Result<T, ExitReason>>,
+}
+
+impl<T> Future for Strand<T> {
+    type Output = Result<T, ExitReason>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        self.result
+            .poll_unpin(task)
+            .map(|result| result.unwrap_or(Err(ExitReason::Killed)))
+    }
+}
+
+fn settled<T, E>(result: Result<Result<T, E>, ExitReason>) -> Result<T, ExitReason>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    result.and_then(|result| result.map_err(ExitReason::error))
+}
+
+async fn guarded<F: Future>(future: F) -> Result<F::Output, ExitReason> {
+    std::panic::AssertUnwindSafe(future)
+        .catch_unwind()
+        .await
+        .map_err(|payload| ExitReason::Panicked(panic_message(payload)))
+}
+
+fn report<T>(failures: &Failures, place: &str, result: &Result<T, ExitReason>) {
+    if let Err(reason) = result {
+        failures.report(&format!("strand forked at {place}"), reason.clone());
+    }
+}
+
+/// Runs a future as a strand of its own, beginning now: up to its first suspension before this returns.
+///
+/// Its failure (an error or a panic) is handed to `failures` with the place of this call, whether or not anybody awaits the
+/// [`Strand`]; who awaits it sees the failure too.
+///
+/// # Panics
+/// Outside of a `LocalSet` or an arbiter.
+#[track_caller]
+pub fn call_fork<F, T, E>(failures: &Failures, future: F) -> Strand<T>
+where
+    F: Future<Output = Result<T, E>> + 'static,
+    T: 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    let at = Location::caller().to_string();
+    let (tx, rx) = oneshot::channel();
+    let mut future = Box::pin(future);
+    // The task polls again at once with a waker of its own, so nothing is lost by this first poll having none.
+    let begun = guard(|| {
+        future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+    });
+    let failures = failures.clone();
+    match begun {
+        Ok(Poll::Pending) => {
+            tokio::task::spawn_local(async move {
+                let result = settled(guarded(future).await);
+                report(&failures, &at, &result);
+                let _ = tx.send(result);
+            });
+        }
+        Ok(Poll::Ready(result)) => {
+            let result = settled(Ok(result));
+            report(&failures, &at, &result);
+            let _ = tx.send(result);
+        }
+        Err(reason) => {
+            let result = Err(reason);
+            report(&failures, &at, &result);
+            let _ = tx.send(result);
+        }
+    }
+    Strand { result: rx }
+}
+
+/// As [`call_fork`], but begins in the arbiter's next turn, and there is no result to wait for.
+///
+/// # Panics
+/// Outside of a `LocalSet` or an arbiter.
+#[track_caller]
+pub fn call_fork_defer<F, T, E>(failures: &Failures, future: F)
+where
+    F: Future<Output = Result<T, E>> + 'static,
+    T: 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    let at = Location::caller().to_string();
+    let failures = failures.clone();
+    tokio::task::spawn_local(async move {
+        let result = settled(guarded(future).await);
+        report(&failures, &at, &result);
+    });
+}
+
+/// Runs a future whose result is ignored: an error is logged and counted, it never surfaces.
+///
+/// # Panics
+/// Outside of a `LocalSet` or an arbiter.
+#[track_caller]
+pub fn detach<F, T, E>(failures: &Failures, future: F)
+where
+    F: Future<Output = Result<T, E>> + 'static,
+    T: 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    call_fork_defer(&failures.with(Escalation::Report), future);
+}

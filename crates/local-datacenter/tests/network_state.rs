@@ -249,13 +249,13 @@ async fn a_datacenter_that_is_down_serves_again_when_it_is_up() {
     assert!(matches!(outcome, Outcome::Answer(_)), "{outcome:?}");
 }
 
-/// R8: the server's clock jumps ahead, and the client follows.
+/// R8: the server's clock jumps, and the client follows.
 #[tokio::test]
 async fn r8_the_servers_clock_may_jump() {
     let datacenter = datacenter().await;
     let mut client = Client::connect(&datacenter).await;
     client.log_in(&datacenter, "clock_bot").await;
-    for skew in [3600, 2 * 3600, 5 * 86_400] {
+    for skew in [3600, -3600, 5 * 86_400, -5 * 86_400, 0] {
         datacenter.clock().set_skew(skew);
         let call = client.start(&me());
         let (outcome, _) = client.finish_whatever_happens(call).await;

@@ -151,6 +151,10 @@ impl ServerSalts {
             self.salts.clear();
             self.salts.push_back((second, random::i64(random)));
         }
+        if self.salts.front().is_some_and(|(since, _)| *since > second) {
+            // The clock was set back to before the first one: without a salt nobody could speak.
+            self.salts.push_front((second, random::i64(random)));
+        }
         while let Some((since, _)) = self.salts.back().copied() {
             let ahead = self
                 .salts
@@ -221,6 +225,16 @@ mod tests {
             salt: 1,
         }]);
         assert_eq!(client.at(10), 7);
+    }
+
+    #[test]
+    fn there_is_a_salt_even_when_the_clock_was_set_back() {
+        let random = &mut SeededRandom::from_seed(4);
+        let mut salts = ServerSalts::new(100_000, 7);
+        let current = salts.current(5_000, random);
+        assert!(salts.accepts(5_000, current, random));
+        assert_eq!(salts.current(5_000, random), current);
+        assert!(!salts.accepts(5_000, 7, random));
     }
 
     #[test]

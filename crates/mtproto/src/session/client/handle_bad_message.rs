@@ -78,7 +78,13 @@ impl ClientSession {
 
     fn untraceable_all(&mut self, calls: &[super::CallId]) {
         for id in calls {
-            if let Some(msg_id) = self.calls.get(id).and_then(super::Call::msg_id) {
+            let Some(call) = self.calls.get(id) else {
+                continue;
+            };
+            if Self::may_happen_twice(call.request.resend) {
+                // Counted: a server that says so of everything must not keep a call going for ever.
+                self.refuse(*id, 20);
+            } else if let Some(msg_id) = call.msg_id() {
                 self.untraceable(msg_id);
             }
         }

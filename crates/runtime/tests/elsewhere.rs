@@ -94,3 +94,26 @@ fn an_actor_can_live_on_another_arbiter() {
         assert!(matches!(late.join().await, ExitReason::Killed));
     });
 }
+
+#[test]
+fn handles_go_anywhere() {
+    fn anywhere<T: Clone + Send + Sync + 'static>() {}
+    #[derive(Clone)]
+    struct NotSync(Cell<u8>);
+    impl SignalLoop for NotSync {
+        type Signal = Cell<u8>;
+        fn name(&self) -> String {
+            "not sync".into()
+        }
+        async fn run(&mut self, _: &mut LoopCx<Cell<u8>>) -> Result<(), LoopError> {
+            self.0.set(1);
+            Ok(())
+        }
+    }
+    anywhere::<ChildHandle>();
+    anywhere::<actogram_runtime::Supervisor>();
+    anywhere::<Failures>();
+    anywhere::<LoopRegistry>();
+    anywhere::<LoopHandle<NotSync>>();
+    anywhere::<Addr<LoopActor<NotSync>>>();
+}

@@ -297,7 +297,7 @@ impl Forger<'_> {
         let message = |forger: &mut Self, before: i64| {
             let call = forger.fresh_id(0);
             let body = forger.result(call, &error("NOBODY_ASKED"));
-            ((container_id & !3) - before | 1, 1, 0, body)
+            (((container_id & !3) - before) | 1, 1, 0, body)
         };
         let mut messages = [message(self, 8), message(self, 4)];
         let mut count = 2;
@@ -309,7 +309,7 @@ impl Forger<'_> {
             }
             Attack::InnerLength(more) => messages[1].2 = *more,
             Attack::InnerEvenId => messages[1].0 &= !3,
-            Attack::InnerNewerThanContainer => messages[1].0 = (container_id & !3) + 4 | 1,
+            Attack::InnerNewerThanContainer => messages[1].0 = ((container_id & !3) + 4) | 1,
             _ => messages[1] = messages[0].clone(),
         }
         forged.msg_id = container_id;

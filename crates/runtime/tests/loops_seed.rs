@@ -372,15 +372,16 @@ fn stop_is_handled_within_one_turn_behind_ten_thousand_signals() {
         let (value, log) = cron(None);
         let l = loop_of(value, "t").signal_capacity(usize::MAX).spawn();
         settle().await;
-        let addr = l.addr();
-        for _ in 0..10_000 {
-            addr.do_send(Signal(1));
-        }
+        let sent: Vec<_> = (0..10_000).map(|_| l.signal(1)).collect();
         assert_eq!(l.stop().await, Ok(true));
         assert!(!l.is_running());
         settle().await;
         assert_eq!(take(&log).len(), 0);
         assert_eq!(l.status().ends, 1);
+        // The stop overtook every one of them, and each sender was told.
+        for told in sent {
+            assert_eq!(told.await, Ok(SignalOutcome::Stopped));
+        }
     });
 }
 

@@ -455,6 +455,29 @@ fn back_off_grows_and_a_healthy_life_ends_the_row() {
     });
 }
 
+async fn within_a_minute(child: &ChildHandle) -> ExitReason {
+    tokio::time::timeout(Duration::from_secs(60), child.join())
+        .await
+        .unwrap()
+}
+
+#[test]
+fn a_stop_is_not_undone_by_a_later_weaker_order() {
+    virtual_time(async {
+        let world = Rc::<World>::default();
+        let child = supervise(subject(&world)).spawn();
+        settle().await;
+        child.stop();
+        child.restart();
+        assert!(matches!(within_a_minute(&child).await, ExitReason::Stopped));
+        let child = supervise(subject(&world)).spawn();
+        child.restart();
+        child.kill();
+        child.stop();
+        assert!(matches!(within_a_minute(&child).await, ExitReason::Killed));
+    });
+}
+
 #[test]
 fn jitter_follows_the_seed() {
     let delays = |seed| {

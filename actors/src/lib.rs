@@ -1,1 +1,43 @@
-//! The actors of actogram: api, datacenter, connection, auth key, updates, delivery, store.
+//! The actors of an account: calls, connections, keys, updates.
+//!
+//! An [`Engine`] owns threads; [`Engine::open`] starts the actors of one account on one of them and gives an
+//! [`Account`], which makes calls and hands updates to an [`UpdateSink`].
+//!
+//! # Who does what
+//! - [`ApiActor`](api::ApiActor) takes calls, sleeps through flood waits, tries again what may be tried again;
+//! - [`ConnectionActor`](datacenter::ConnectionActor) owns the session with the datacenter and every call in it,
+//!   whatever happens to sockets;
+//! - [`DatacenterActor`](datacenter::DatacenterActor) opens sockets, within limits, and keeps the auth key;
+//! - [`AuthKeyActor`](datacenter::AuthKeyActor) creates that key;
+//! - [`UpdatesActor`](sequencer::UpdatesActor) puts updates in order, remembers peers, and stores how far they were
+//!   handled.
+//!
+//! All of them are supervised: a panic in one costs what it was doing and no more, and every call still ends exactly
+//! once.
+
+mod account;
+pub mod api;
+mod clock;
+mod config;
+mod connector;
+mod crypto_pool;
+pub mod datacenter;
+mod engine;
+mod entities;
+mod error;
+mod events;
+mod init;
+pub mod sequencer;
+mod shared;
+pub mod updates;
+
+pub use account::Account;
+pub use api::{ApiActor, CallPolicy, InvokeRaw};
+pub use clock::{Clock, SystemClock};
+pub use config::{AccountConfig, ConnectLimits, DatacenterAddress, Limits};
+pub use connector::{Connecting, Connector, Io, TcpConnector};
+pub use engine::{Engine, EngineBuilder, OpenError};
+pub use error::{CallError, CallErrorClass};
+pub use events::{AccountEvent, StopReason};
+pub use init::InitConnection;
+pub use updates::{DedupeId, DeliveredUpdate, Done, UpdateSink};

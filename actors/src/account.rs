@@ -1,0 +1,396 @@
+//! The handle to an account.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use actix::Addr;
+use actogram_runtime::{ExitReason, Snapshot, Supervisor, supervise};
+use actogram_store::{AccountRecord, PeerKey, PeerKind, SelfUser, StoreError, Write};
+use actogram_tl::{enums, types};
+use bytes::Bytes;
+use tokio::sync::{broadcast, oneshot};
+
+use crate::{
+    api::{Abort, ApiActor, Call, CallPolicy, Cancel, Permits, Submit, lost_reply},
+    config::AccountConfig,
+    datacenter::{
+        AuthKeyActor, CloseConnection, ConnectionActor, DatacenterActor, NewKey, StopConnection,
+    },
+    engine::Engine,
+    entities,
+    error::CallError,
+    events::{AccountEvent, StopReason},
+    sequencer::{LoggedOut, Settle, StartUpdates, UpdatesActor},
+    shared::{Addresses, Shared},
+    updates::UpdateSink,
+};
+
+/// One account: its calls, its events, its updates. Cheap to clone, usable from any thread and any runtime.
+///
+/// The account ends with [`shutdown`](Self::shutdown), or when the last clone is dropped.
+#[derive(Clone)]
+pub struct Account {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    root: Supervisor,
+    engine: Engine,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.close();
+        if self.shared.stopped().is_none() {
+            self.shared.stop(StopReason::ShutDown);
+        }
+        self.root.handle().stop();
+    }
+}
+
+impl Account {
+    /// Starts the actors on the thread at hand.
+    pub(crate) fn assemble(engine: Engine, config: AccountConfig, record: &AccountRecord) -> Self {
+        let root = Engine::supervisor(&config.name);
+        let dc = config.main_dc;
+        let shared = Arc::new(Shared::new(
+            config,
+            engine.crypto(),
+            engine.random(),
+            record.self_user,
+        ));
+        let position = record.position;
+
+        let auth_key = {
+            let shared = shared.clone();
+            supervise(move |_| AuthKeyActor::new(shared.clone()))
+                .name("auth key")
+                .under(&root)
+                .start()
+        };
+        let datacenter = {
+            let shared = shared.clone();
+            let make = move |_: &mut _| DatacenterActor::new(shared.clone(), dc, auth_key.clone());
+            supervise(make)
+                .name(format!("datacenter {dc}"))
+                .under(&root)
+                .start()
+        };
+        let updates = {
+            let shared = shared.clone();
+            let mut first = Some(position);
+            // A later life begins from the store, which may be ahead of what was read at the start.
+            let make = move |_: &mut _| UpdatesActor::new(shared.clone(), first.take());
+            supervise(make).name("updates").under(&root).start()
+        };
+        let connection = {
+            let shared = shared.clone();
+            supervise(move |_| ConnectionActor::new(shared.clone()))
+                .name("connection")
+                .under(&root)
+                .start()
+        };
+        let api = {
+            let shared = shared.clone();
+            supervise(move |_| ApiActor::new(shared.clone()))
+                .name("api")
+                .under(&root)
+                .start()
+        };
+        // The actors' first turn comes after this one, so they find each other.
+        shared.introduce(Addresses {
+            api,
+            datacenter,
+            connection,
+            updates,
+        });
+        Self {
+            inner: Arc::new(Inner {
+                shared,
+                root,
+                engine,
+            }),
+        }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// The account's name in the store.
+    pub fn name(&self) -> &str {
+        &self.shared().config.name
+    }
+
+    /// The engine it runs on.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// The actor that takes calls; see [`InvokeRaw`](crate::InvokeRaw).
+    pub fn addr(&self) -> Addr<ApiActor> {
+        self.addresses().api.clone()
+    }
+
+    fn addresses(&self) -> &Addresses {
+        match self.shared().addresses() {
+            Some(addresses) => addresses,
+            None => unreachable!("an account is handed out only once it is put together"),
+        }
+    }
+
+    /// Calls a method, encoded. Gives its result, encoded.
+    ///
+    /// Nothing happens before the future is polled. It then waits until the account's limits let the call in. From then on,
+    /// dropping the future leaves the call running, unless [`CallPolicy::cancel_on_drop`] is set.
+    ///
+    /// # Errors
+    /// [`CallError`], classed by what the caller may do.
+    pub fn invoke_raw(
+        &self,
+        body: Bytes,
+        policy: CallPolicy,
+    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
+        let shared = self.shared().clone();
+        let api = self.addr();
+        async move {
+            let weight = shared.weight(&body);
+            let permits = async {
+                let call = shared.calls.clone().acquire_owned().await.ok()?;
+                let bytes = shared.bytes.clone().acquire_many_owned(weight).await.ok()?;
+                Some(Permits {
+                    _call: call,
+                    _bytes: bytes,
+                })
+            };
+            let Some(permits) = permits.await else {
+                return Err(CallError::ShutDown { body });
+            };
+            let cancel_on_drop = policy.cancel_on_drop;
+            let (call, answer) = Call::new(&shared, body, policy, Some(permits));
+            let mut guard = CancelGuard {
+                api: cancel_on_drop.then(|| (api.clone(), call.id)),
+            };
+            api.do_send(Submit(call));
+            let answer = answer.await;
+            guard.api = None;
+            answer.unwrap_or_else(|_| Err(lost_reply()))
+        }
+    }
+
+    /// The account's own id, once it is logged in.
+    pub fn me_id(&self) -> Option<i64> {
+        self.shared().me().map(|me| me.id)
+    }
+
+    /// A random number for fields of that name, which keep a call from being carried out twice.
+    pub fn random_id(&self) -> i64 {
+        self.shared().random_id()
+    }
+
+    /// The access hash of a peer the account has met; 0 for basic groups, which need none.
+    ///
+    /// # Errors
+    /// [`CallError::Store`].
+    pub async fn access_hash(&self, peer: &enums::Peer) -> Result<Option<i64>, CallError> {
+        let key = match peer {
+            enums::Peer::PeerUser(user) => PeerKey {
+                kind: PeerKind::User,
+                id: user.user_id,
+            },
+            enums::Peer::PeerChannel(channel) => PeerKey {
+                kind: PeerKind::Channel,
+                id: channel.channel_id,
+            },
+            enums::Peer::PeerChat(_) => return Ok(Some(0)),
+        };
+        let record = self.shared().store.peer(key).await.map_err(store_error)?;
+        // The hash of a `min` record is good for photos only (https://core.telegram.org/api/min).
+        Ok(record
+            .filter(|record| !record.min)
+            .and_then(|record| record.access_hash))
+    }
+
+    /// The peer with this username, if the account has met it.
+    ///
+    /// # Errors
+    /// [`CallError::Store`].
+    pub async fn peer_by_username(
+        &self,
+        username: &str,
+    ) -> Result<Option<enums::InputPeer>, CallError> {
+        let record = self
+            .shared()
+            .store
+            .peer_by_username(username)
+            .await
+            .map_err(store_error)?;
+        Ok(record.filter(|record| !record.min).and_then(|record| {
+            let (id, access_hash) = (record.key.id, record.access_hash);
+            Some(match record.key.kind {
+                PeerKind::User => types::InputPeerUser {
+                    user_id: id,
+                    access_hash: access_hash?,
+                }
+                .into(),
+                PeerKind::Chat => types::InputPeerChat { chat_id: id }.into(),
+                PeerKind::Channel => types::InputPeerChannel {
+                    channel_id: id,
+                    access_hash: access_hash?,
+                }
+                .into(),
+            })
+        }))
+    }
+
+    /// Remembers who has logged in, and begins to follow updates from here.
+    ///
+    /// # Errors
+    /// [`CallError::Store`], and what [`start_updates`](Self::start_updates) met.
+    pub async fn logged_in(&self, user: &types::User) -> Result<(), CallError> {
+        let me = SelfUser {
+            id: user.id,
+            bot: user.bot,
+        };
+        let peer = entities::user_record(&user.clone().into());
+        let writes = [Write::SelfUser(Some(me))]
+            .into_iter()
+            .chain(peer.map(Write::Peer))
+            .collect();
+        self.shared()
+            .store
+            .write_synced(writes)
+            .await
+            .map_err(store_error)?;
+        self.shared().set_me(Some(me));
+        self.start_updates().await
+    }
+
+    /// Follows updates from where the store says, or from now if it says nothing. Resolves when the datacenter has told what
+    /// was missed, as far as it goes. Does nothing if it is done already.
+    ///
+    /// # Errors
+    /// The refusal of `updates.getState` or `updates.getDifference`.
+    pub async fn start_updates(&self) -> Result<(), CallError> {
+        let (told, done) = oneshot::channel();
+        self.addresses().updates.do_send(StartUpdates(told));
+        done.await
+            .unwrap_or_else(|_| Err(CallError::Retry("the actor of updates failed".to_owned())))
+    }
+
+    /// Where updates go. Until there is one, they are kept, up to a bound.
+    pub fn set_update_sink(&self, sink: Arc<dyn UpdateSink>) {
+        self.addresses()
+            .updates
+            .do_send(crate::sequencer::SetSink(sink));
+    }
+
+    /// Forgets everything about the account, its key too, and makes a new key: for after `auth.logOut`, or when the
+    /// datacenter has lost the key.
+    ///
+    /// # Errors
+    /// [`CallError::Store`]: nothing is forgotten then.
+    pub async fn forget(&self) -> Result<(), CallError> {
+        self.shared()
+            .store
+            .write_synced(vec![Write::Forget])
+            .await
+            .map_err(store_error)?;
+        self.shared().set_me(None);
+        let addresses = self.addresses();
+        addresses.updates.do_send(LoggedOut);
+        addresses.connection.do_send(StopConnection);
+        self.shared().resume();
+        addresses.datacenter.do_send(NewKey);
+        Ok(())
+    }
+
+    /// What happens to the account itself.
+    pub fn events(&self) -> broadcast::Receiver<AccountEvent> {
+        self.shared().listen()
+    }
+
+    /// How many calls have not ended.
+    pub fn calls_in_flight(&self) -> usize {
+        self.shared().in_flight()
+    }
+
+    /// The account's actors and what they do, at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        self.inner.root.handle().snapshot()
+    }
+
+    /// Waits until the account cannot go on, and tells why.
+    pub async fn ended(&self) -> StopReason {
+        let mut stopped = self.shared().watch_stopped();
+        let root = self.inner.root.handle();
+        tokio::select! {
+            reason = stopped.wait_for(Option::is_some) => {
+                reason.ok().and_then(|reason| reason.clone()).unwrap_or(StopReason::ShutDown)
+            }
+            exit = root.join() => match exit {
+                ExitReason::Normal | ExitReason::Stopped => StopReason::ShutDown,
+                other => StopReason::Failed(other.to_string()),
+            },
+        }
+    }
+
+    /// Ends the account in order: new calls are given back; those under way, and updates being handled, have until
+    /// `deadline` to end; what was handled is stored; the connection is closed.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let shared = self.shared();
+        shared.close();
+        let addresses = self.addresses();
+        let in_order = async {
+            let (told, settled) = oneshot::channel();
+            addresses.updates.do_send(Settle(told));
+            // The actor may have failed: then there is nothing to wait for.
+            let _ = settled.await;
+            shared.drained().await;
+        };
+        if tokio::time::timeout(deadline, in_order).await.is_err() {
+            tracing::warn!(
+                account = self.name(),
+                calls = shared.in_flight(),
+                "the deadline of the shutdown has passed"
+            );
+        }
+        addresses.api.do_send(Abort);
+        addresses.connection.do_send(CloseConnection);
+        // Those were the last to hold calls; each is answered when they are through with it.
+        let _ = tokio::time::timeout(Duration::from_secs(1), shared.drained()).await;
+        if let Err(error) = shared.store.store().flush().await {
+            shared.emit(AccountEvent::StoreFailed {
+                why: error.to_string(),
+            });
+        }
+        shared.stop(StopReason::ShutDown);
+        self.inner.root.handle().stop();
+        self.inner.root.handle().join().await;
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Cancels its call unless it was disarmed.
+struct CancelGuard {
+    api: Option<(Addr<ApiActor>, u64)>,
+}
+
+impl Drop for CancelGuard {
+    fn drop(&mut self) {
+        if let Some((api, call)) = self.api.take() {
+            api.do_send(Cancel(call));
+        }
+    }
+}
+
+fn store_error(error: StoreError) -> CallError {
+    CallError::Store(error.to_string())
+}

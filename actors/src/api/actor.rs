@@ -1,0 +1,317 @@
+//! The actor that owns calls until they are with a session.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::{Actor, AsyncContext as _, Handler, Message, ResponseFuture, SpawnHandle};
+use actogram_runtime::SupervisedContext;
+use actogram_store::{KeyKind, Write};
+use bytes::Bytes;
+
+use super::{Call, CallPolicy, Permits, Refusal, classify};
+use crate::{
+    datacenter::{CancelCall, SendCall, StopConnection},
+    error::CallError,
+    events::{AccountEvent, StopReason},
+    shared::Shared,
+};
+
+/// The longest pause between tries after errors of the datacenter's own.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Takes calls and decides what follows from refusals.
+///
+/// It sleeps through flood waits, tries again what failed on the datacenter's side, and tells of logouts. Calls that are
+/// under way are held by the [`ConnectionActor`](crate::datacenter::ConnectionActor), whose answers go straight to
+/// those who wait.
+///
+/// Any actor may send it [`InvokeRaw`].
+pub struct ApiActor {
+    shared: Arc<Shared>,
+    /// Calls that sleep, by when they go on.
+    sleeping: BTreeMap<(Duration, u64), Call>,
+    /// Until when a method must not be called.
+    floods: HashMap<u32, Duration>,
+    timer: Option<(Duration, SpawnHandle)>,
+}
+
+impl ApiActor {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            sleeping: BTreeMap::new(),
+            floods: HashMap::new(),
+            timer: None,
+        }
+    }
+
+    fn submit(&mut self, mut call: Call, ctx: &mut SupervisedContext<Self>) {
+        if let Some(reason) = self.shared.stopped() {
+            call.settle(Err(CallError::Stopped(reason)));
+            return;
+        }
+        let now = self.shared.monotonic();
+        let until = call
+            .function
+            .and_then(|function| self.floods.get(&function.id))
+            .copied();
+        if let Some(until) = until.filter(|until| *until > now) {
+            let wait = until - now;
+            if call.slept + wait > call.policy.flood_wait_limit {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                call.settle(Err(CallError::Rpc {
+                    code: 420,
+                    message: format!("FLOOD_WAIT_{seconds}"),
+                }));
+            } else {
+                call.slept += wait;
+                self.sleep(call, wait, ctx);
+            }
+            return;
+        }
+        let Some(addresses) = self.shared.addresses() else {
+            call.settle(Err(CallError::Bug(
+                "a call came before its account was put together".to_owned(),
+            )));
+            return;
+        };
+        addresses.connection.do_send(SendCall(call));
+    }
+
+    fn sleep(&mut self, call: Call, wait: Duration, ctx: &mut SupervisedContext<Self>) {
+        let until = self.shared.monotonic() + wait;
+        self.sleeping.insert((until, call.id), call);
+        self.arm(ctx);
+    }
+
+    /// One timer, for the call that goes on first.
+    fn arm(&mut self, ctx: &mut SupervisedContext<Self>) {
+        let Some((until, _)) = self.sleeping.keys().next().copied() else {
+            return;
+        };
+        match self.timer {
+            Some((armed, _)) if armed <= until => return,
+            Some((_, handle)) => drop(ctx.cancel_future(handle)),
+            None => {}
+        }
+        let wait = until.saturating_sub(self.shared.monotonic());
+        let handle = ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            actor.wake(ctx);
+        });
+        self.timer = Some((until, handle));
+    }
+
+    fn wake(&mut self, ctx: &mut SupervisedContext<Self>) {
+        let now = self.shared.monotonic();
+        self.floods.retain(|_, until| *until > now);
+        while let Some(entry) = self.sleeping.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let call = entry.remove();
+            self.submit(call, ctx);
+        }
+        self.arm(ctx);
+    }
+
+    fn refused(
+        &mut self,
+        mut call: Call,
+        code: i32,
+        message: String,
+        ctx: &mut SupervisedContext<Self>,
+    ) {
+        match classify(call.method(), code, &message) {
+            Refusal::Final => call.settle(Err(CallError::Rpc { code, message })),
+            Refusal::Flood { wait, method } => {
+                if method && let Some(function) = call.function {
+                    let until = self.shared.monotonic() + wait;
+                    self.floods.insert(function.id, until);
+                }
+                if call.slept + wait > call.policy.flood_wait_limit {
+                    call.settle(Err(CallError::Rpc { code, message }));
+                    return;
+                }
+                call.slept += wait;
+                self.shared.emit(AccountEvent::FloodWait {
+                    method: call.method(),
+                    wait,
+                });
+                self.sleep(call, wait, ctx);
+            }
+            Refusal::Internal => {
+                if call.failures >= call.policy.retries || !call.may_happen_twice() {
+                    call.settle(Err(CallError::Rpc { code, message }));
+                    return;
+                }
+                let pause = Duration::from_secs(1 << call.failures.min(6)).min(LONGEST_PAUSE);
+                let pause = pause.mul_f64(0.8 + 0.4 * self.shared.jitter());
+                call.failures += 1;
+                tracing::info!(method = call.method(), code, %message, ?pause, "the datacenter failed; trying again");
+                self.sleep(call, pause, ctx);
+            }
+            Refusal::Migrate(dc) => call.settle(Err(CallError::Migration { dc, message })),
+            Refusal::LoggedOut => {
+                self.shared.logged_out(&message);
+                call.settle(Err(CallError::Rpc { code, message }));
+            }
+            Refusal::Duplicated => {
+                self.duplicated();
+                call.settle(Err(CallError::Rpc { code, message }));
+            }
+        }
+    }
+
+    /// The server has destroyed the session already: connecting again with this key could only repeat it.
+    fn duplicated(&mut self) {
+        self.shared.set_me(None);
+        let dc = self.shared.config.main_dc;
+        self.shared.store.write(Write::DropAuthKey {
+            dc,
+            kind: KeyKind::Permanent,
+        });
+        self.shared.store.write(Write::SelfUser(None));
+        self.stop(StopReason::AuthKeyDuplicated);
+    }
+
+    fn stop(&mut self, reason: StopReason) {
+        self.shared.stop(reason.clone());
+        for (_, call) in std::mem::take(&mut self.sleeping) {
+            call.settle(Err(CallError::Stopped(reason.clone())));
+        }
+        if let Some(addresses) = self.shared.addresses() {
+            addresses.connection.do_send(StopConnection);
+        }
+    }
+}
+
+impl Actor for ApiActor {
+    type Context = SupervisedContext<Self>;
+}
+
+/// A call that waits to be sent.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Submit(pub(crate) Call);
+
+impl Handler<Submit> for ApiActor {
+    type Result = ();
+
+    fn handle(&mut self, Submit(call): Submit, ctx: &mut Self::Context) {
+        self.submit(call, ctx);
+    }
+}
+
+/// A call that the datacenter refused, for a reason that is not simply the caller's.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Refused {
+    pub(crate) call: Call,
+    pub(crate) code: i32,
+    pub(crate) message: String,
+}
+
+impl Handler<Refused> for ApiActor {
+    type Result = ();
+
+    fn handle(&mut self, refused: Refused, ctx: &mut Self::Context) {
+        self.refused(refused.call, refused.code, refused.message, ctx);
+    }
+}
+
+/// Whoever waited for this call has gone and wants it gone too.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Cancel(pub(crate) u64);
+
+impl Handler<Cancel> for ApiActor {
+    type Result = ();
+
+    fn handle(&mut self, Cancel(id): Cancel, _: &mut Self::Context) {
+        let key = self
+            .sleeping
+            .keys()
+            .find(|(_, sleeping)| *sleeping == id)
+            .copied();
+        match key.and_then(|key| self.sleeping.remove(&key)) {
+            Some(call) => call.settle(Err(CallError::Cancelled)),
+            None => {
+                if let Some(addresses) = self.shared.addresses() {
+                    addresses.connection.do_send(CancelCall(id));
+                }
+            }
+        }
+    }
+}
+
+/// The time to end by oneself is over: whatever sleeps is given back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Abort;
+
+impl Handler<Abort> for ApiActor {
+    type Result = ();
+
+    fn handle(&mut self, Abort: Abort, _: &mut Self::Context) {
+        for (_, call) in std::mem::take(&mut self.sleeping) {
+            call.give_back(|body| CallError::ShutDown { body });
+        }
+    }
+}
+
+/// Calls a method, encoded, from any actor.
+///
+/// Beyond the account's [`Limits`](crate::Limits) it is refused at once with [`CallError::Overloaded`], which gives the
+/// call back; [`Account::invoke_raw`](crate::Account::invoke_raw) waits instead.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Bytes, CallError>")]
+pub struct InvokeRaw {
+    /// The encoded method.
+    pub body: Bytes,
+    /// How it is made.
+    pub policy: CallPolicy,
+}
+
+impl Handler<InvokeRaw> for ApiActor {
+    type Result = ResponseFuture<Result<Bytes, CallError>>;
+
+    fn handle(
+        &mut self,
+        InvokeRaw { body, policy }: InvokeRaw,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        if self.shared.is_closing() {
+            return Box::pin(async { Err(CallError::ShutDown { body }) });
+        }
+        let weight = self.shared.weight(&body);
+        let permits = (self.shared.calls.clone().try_acquire_owned()).and_then(|call| {
+            Ok((
+                call,
+                self.shared.bytes.clone().try_acquire_many_owned(weight)?,
+            ))
+        });
+        let Ok((call, bytes)) = permits else {
+            return Box::pin(async { Err(CallError::Overloaded { body }) });
+        };
+        let (call, answer) = Call::new(
+            &self.shared,
+            body,
+            policy,
+            Some(Permits {
+                _call: call,
+                _bytes: bytes,
+            }),
+        );
+        self.submit(call, ctx);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(lost_reply())) })
+    }
+}
+
+/// What is said when a call's reply was dropped unanswered, which its `Drop` rules out.
+pub(crate) fn lost_reply() -> CallError {
+    CallError::Bug("a call ended without an answer".to_owned())
+}

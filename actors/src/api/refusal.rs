@@ -1,0 +1,122 @@
+//! What to do about an error of the datacenter (<https://core.telegram.org/api/errors>).
+
+use std::time::Duration;
+
+/// What to do about a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Tell the caller.
+    Final,
+    /// Wait for this long. `method`: everybody who calls the method must, not only this call.
+    Flood {
+        /// How long.
+        wait: Duration,
+        /// Whether the method as a whole is meant.
+        method: bool,
+    },
+    /// Try again after a pause: the datacenter is at fault.
+    Internal,
+    /// Another datacenter is responsible.
+    Migrate(i32),
+    /// The login has ended.
+    LoggedOut,
+    /// The key was used from two places and is gone.
+    Duplicated,
+}
+
+/// Waits longer than this are not believed.
+const LONGEST_WAIT: u64 = 14 * 24 * 3600;
+
+/// Errors that end the login. On the main datacenter they mean the account, not the call.
+const LOGGED_OUT: [&str; 6] = [
+    "AUTH_KEY_UNREGISTERED",
+    "AUTH_KEY_INVALID",
+    "SESSION_REVOKED",
+    "SESSION_EXPIRED",
+    "USER_DEACTIVATED",
+    "USER_DEACTIVATED_BAN",
+];
+
+/// Methods to which -503 is a true answer: the bot that was asked did not answer.
+const TIMES_OUT: [&str; 2] = [
+    "messages.getBotCallbackAnswer",
+    "messages.getInlineBotResults",
+];
+
+/// What to do about this refusal of this method.
+pub(crate) fn classify(method: &str, code: i32, message: &str) -> Refusal {
+    match code {
+        303 => number_behind(message, "_MIGRATE_")
+            .and_then(|dc| i32::try_from(dc).ok())
+            .map_or(Refusal::Final, Refusal::Migrate),
+        401 if LOGGED_OUT.contains(&message) => Refusal::LoggedOut,
+        406 if message == "AUTH_KEY_DUPLICATED" => Refusal::Duplicated,
+        420 => flood(message),
+        -503 if TIMES_OUT.contains(&method) => Refusal::Final,
+        code if code < 0 || (500..600).contains(&code) => Refusal::Internal,
+        _ => Refusal::Final,
+    }
+}
+
+fn flood(message: &str) -> Refusal {
+    let seconds = number_behind(message, "_WAIT_").or_else(|| number_behind(message, "_DELAY_"));
+    match seconds {
+        Some(seconds) => Refusal::Flood {
+            wait: Duration::from_secs(seconds.clamp(1, LONGEST_WAIT)),
+            // SLOWMODE_WAIT is about a chat, and FLOOD_PREMIUM_WAIT about a transfer.
+            method: message.starts_with("FLOOD_WAIT_"),
+        },
+        None if message == "FLOOD_SKIP_FAILED_WAIT" => Refusal::Flood {
+            wait: Duration::from_secs(1),
+            method: false,
+        },
+        None => Refusal::Final,
+    }
+}
+
+fn number_behind(message: &str, mark: &str) -> Option<u64> {
+    message.rsplit_once(mark)?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_of_error_has_its_policy() {
+        let of = |code, message| classify("messages.sendMessage", code, message);
+        let wait = |seconds, method| Refusal::Flood {
+            wait: Duration::from_secs(seconds),
+            method,
+        };
+        assert_eq!(of(420, "FLOOD_WAIT_7"), wait(7, true));
+        assert_eq!(
+            of(420, "FLOOD_WAIT_0"),
+            wait(1, true),
+            "0 would be asked again at once"
+        );
+        assert_eq!(of(420, "SLOWMODE_WAIT_30"), wait(30, false));
+        assert_eq!(of(420, "FLOOD_PREMIUM_WAIT_3"), wait(3, false));
+        assert_eq!(of(420, "2FA_CONFIRM_WAIT_604800"), wait(604_800, false));
+        assert_eq!(of(420, "TAKEOUT_INIT_DELAY_9"), wait(9, false));
+        assert_eq!(of(420, "FLOOD_WAIT_99999999999999999999"), Refusal::Final);
+        assert_eq!(
+            of(420, "FLOOD_WAIT_18446744073709551615"),
+            wait(LONGEST_WAIT, true)
+        );
+        assert_eq!(of(420, "FROZEN_METHOD_INVALID"), Refusal::Final);
+        assert_eq!(of(303, "PHONE_MIGRATE_4"), Refusal::Migrate(4));
+        assert_eq!(of(303, "NETWORK_MIGRATE_x"), Refusal::Final);
+        assert_eq!(of(401, "SESSION_REVOKED"), Refusal::LoggedOut);
+        assert_eq!(of(401, "SESSION_PASSWORD_NEEDED"), Refusal::Final);
+        assert_eq!(of(406, "AUTH_KEY_DUPLICATED"), Refusal::Duplicated);
+        assert_eq!(of(406, "PHONE_NUMBER_INVALID"), Refusal::Final);
+        assert_eq!(of(500, "RPC_CALL_FAIL"), Refusal::Internal);
+        assert_eq!(of(-503, "Timeout"), Refusal::Internal);
+        assert_eq!(
+            classify("messages.getBotCallbackAnswer", -503, "Timeout"),
+            Refusal::Final
+        );
+        assert_eq!(of(400, "PEER_ID_INVALID"), Refusal::Final);
+    }
+}

@@ -1,0 +1,177 @@
+//! What an account is opened with.
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use actogram_crypto::rsa::PublicKey;
+use actogram_mtproto::transport::{Kind, Secret};
+use actogram_store::Store;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    connector::{Connector, TcpConnector},
+    init::InitConnection,
+};
+
+/// One address of a datacenter.
+#[derive(Clone)]
+pub struct DatacenterAddress {
+    /// The datacenter's number.
+    pub dc: i32,
+    /// A name or an IP address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The secret of obfuscation, where the address has one.
+    pub secret: Option<Secret>,
+}
+
+impl DatacenterAddress {
+    /// An address without a secret.
+    pub fn new(dc: i32, host: impl Into<String>, port: u16) -> Self {
+        Self {
+            dc,
+            host: host.into(),
+            port,
+            secret: None,
+        }
+    }
+
+    /// Reads `host:port`, with an IPv6 host in brackets.
+    pub fn parse(dc: i32, text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        if host.is_empty() {
+            return None;
+        }
+        Some(Self::new(dc, host, port.parse().ok()?))
+    }
+}
+
+impl From<(i32, SocketAddr)> for DatacenterAddress {
+    fn from((dc, address): (i32, SocketAddr)) -> Self {
+        Self::new(dc, address.ip().to_string(), address.port())
+    }
+}
+
+impl fmt::Display for DatacenterAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Debug for DatacenterAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatacenterAddress({} at {self})", self.dc)
+    }
+}
+
+/// How many calls may be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls in flight; further ones wait. Default 1024, as in TDLib.
+    pub calls: usize,
+    /// Bytes of calls in flight. Default 32 MiB. A call above it goes alone.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls: 1024,
+            bytes: 32 << 20,
+        }
+    }
+}
+
+/// How often connections may be opened: at most `count` within each span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectLimits {
+    /// While attempts fail. Default, as in TDLib: 1 in 1 s, 2 in 4 s, 3 in 8 s.
+    pub failing: Vec<(usize, Duration)>,
+    /// After a connection that worked was lost. Default, as in TDLib: 4 in 1 s, 5 in 5 s.
+    pub working: Vec<(usize, Duration)>,
+}
+
+impl Default for ConnectLimits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            failing: vec![(1, seconds(1)), (2, seconds(4)), (3, seconds(8))],
+            working: vec![(4, seconds(1)), (5, seconds(5))],
+        }
+    }
+}
+
+/// What an account is opened with.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct AccountConfig {
+    /// Its name in the store.
+    pub name: String,
+    /// Where it is kept.
+    pub store: Store,
+    /// The datacenter to begin with; what the store says goes before it.
+    pub main_dc: i32,
+    /// Where datacenters are. Several addresses of one are tried in turn.
+    pub addresses: Vec<DatacenterAddress>,
+    /// The RSA keys those datacenters are trusted by.
+    pub rsa_keys: Vec<PublicKey>,
+    /// How payloads are framed.
+    pub transport: Kind,
+    /// Whether the stream is made to look random.
+    pub obfuscated: bool,
+    /// What the datacenter is told about this program.
+    pub init: InitConnection,
+    /// How many calls may be under way.
+    pub limits: Limits,
+    /// How often connections may be opened.
+    pub connect_limits: ConnectLimits,
+    /// Opens streams.
+    pub connector: Arc<dyn Connector>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl AccountConfig {
+    /// An account with one address, everything else as usual: the intermediate transport, obfuscated, over TCP.
+    pub fn new(
+        name: impl Into<String>,
+        store: Store,
+        address: DatacenterAddress,
+        rsa_key: PublicKey,
+        init: InitConnection,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            store,
+            main_dc: address.dc,
+            addresses: vec![address],
+            rsa_keys: vec![rsa_key],
+            transport: Kind::Intermediate,
+            obfuscated: true,
+            init,
+            limits: Limits::default(),
+            connect_limits: ConnectLimits::default(),
+            connector: Arc::new(TcpConnector),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl fmt::Debug for AccountConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountConfig")
+            .field("name", &self.name)
+            .field("main_dc", &self.main_dc)
+            .field("addresses", &self.addresses)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,363 @@
+//! The actor that opens streams to a datacenter and keeps its auth key.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use actix::{Actor, Handler, Message};
+use actogram_mtproto::handshake::client::CreatedKey;
+use actogram_runtime::SupervisedContext;
+use actogram_store::{AuthKeyRecord, KeyKind, SaltRecord, Write};
+use tokio::sync::oneshot;
+
+use super::{CreateKey, StopConnection, UseKey, dialer::Dialer};
+use crate::{
+    config::DatacenterAddress,
+    connector::Io,
+    events::{AccountEvent, StopReason},
+    shared::Shared,
+};
+
+/// How long an attempt to connect may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a salt is good for (<https://core.telegram.org/mtproto/description#server-salt>).
+const SALT_LIFETIME: i64 = 1800;
+
+/// Opens streams to one datacenter, within limits, and keeps its auth key.
+///
+/// Everything that wants a stream asks it, so the limits hold for the account as a whole.
+pub struct DatacenterActor {
+    shared: Arc<Shared>,
+    dc: i32,
+    dialer: Dialer,
+    waiting: VecDeque<oneshot::Sender<Dialed>>,
+    dialing: bool,
+    key: Key,
+    auth_key: actix::Addr<super::AuthKeyActor>,
+}
+
+/// What is known of the key.
+///
+/// ```text
+/// Unread ── in the store ──► Known ◄── stored ── Wanted
+///    └───── not there ────────────────────────────▲
+/// ```
+#[derive(Debug)]
+enum Key {
+    Unread,
+    Reading,
+    Wanted,
+    Known(UseKey),
+}
+
+/// An open stream and where it leads.
+pub(crate) struct Dialed {
+    pub(crate) io: Box<dyn Io>,
+    pub(crate) address: DatacenterAddress,
+}
+
+impl DatacenterActor {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        dc: i32,
+        auth_key: actix::Addr<super::AuthKeyActor>,
+    ) -> Self {
+        let addresses = shared
+            .config
+            .addresses
+            .iter()
+            .filter(|address| address.dc == dc)
+            .cloned()
+            .collect();
+        Self {
+            dialer: Dialer::new(addresses, shared.config.connect_limits.clone()),
+            dc,
+            waiting: VecDeque::new(),
+            dialing: false,
+            key: Key::Unread,
+            auth_key,
+            shared,
+        }
+    }
+
+    fn dial(&mut self, ctx: &mut SupervisedContext<Self>) {
+        self.waiting.retain(|waiting| !waiting.is_closed());
+        if self.dialing || self.waiting.is_empty() {
+            return;
+        }
+        self.dialing = true;
+        let ready_at = self.shared.instant(self.dialer.ready_at());
+        let pause = async move { tokio::time::sleep_until(ready_at).await };
+        ctx.spawn_body(pause, |actor, _, ctx| {
+            actor.dialing = false;
+            actor.waiting.retain(|waiting| !waiting.is_closed());
+            if !actor.waiting.is_empty() {
+                actor.attempt(ctx);
+            }
+        });
+    }
+
+    fn attempt(&mut self, ctx: &mut SupervisedContext<Self>) {
+        let now = self.shared.monotonic();
+        // A failure may have been reported while this attempt waited for its turn.
+        if self.dialer.ready_at() > now {
+            self.dial(ctx);
+            return;
+        }
+        let Some(address) = self.dialer.begin(now) else {
+            self.shared.stop(StopReason::Failed(format!(
+                "no address of datacenter {} is known",
+                self.dc
+            )));
+            self.waiting.clear();
+            return;
+        };
+        self.dialing = true;
+        let connecting = self.shared.config.connector.connect(&address);
+        let body = async move { tokio::time::timeout(CONNECT_TIMEOUT, connecting).await };
+        ctx.spawn_body(body, move |actor, ended, ctx| {
+            actor.dialing = false;
+            let why = match ended {
+                Ok(Ok(Ok(io))) => {
+                    actor.give(Dialed { io, address });
+                    actor.dial(ctx);
+                    return;
+                }
+                Ok(Ok(Err(error))) => error.to_string(),
+                Ok(Err(_)) => format!("no answer within {CONNECT_TIMEOUT:?}"),
+                Err(error) => error.to_string(),
+            };
+            actor.failed(&address.to_string(), why);
+            actor.dial(ctx);
+        });
+    }
+
+    fn give(&mut self, mut dialed: Dialed) {
+        while let Some(waiting) = self.waiting.pop_front() {
+            match waiting.send(dialed) {
+                Ok(()) => return,
+                Err(back) => dialed = back,
+            }
+        }
+    }
+
+    fn failed(&mut self, address: &str, why: String) {
+        let now = self.shared.monotonic();
+        self.dialer.failed(now, self.shared.jitter());
+        self.shared.emit(AccountEvent::ConnectFailed {
+            dc: self.dc,
+            address: address.to_owned(),
+            why,
+            retry_in: self.dialer.ready_at().saturating_sub(now),
+        });
+    }
+
+    fn hand_out_key(&mut self, ctx: &mut SupervisedContext<Self>) {
+        match &self.key {
+            Key::Known(key) => {
+                if let Some(addresses) = self.shared.addresses() {
+                    addresses.connection.do_send(key.clone());
+                }
+            }
+            Key::Wanted => self.auth_key.do_send(CreateKey { dc: self.dc }),
+            Key::Reading => {}
+            Key::Unread => self.read_key(ctx),
+        }
+    }
+
+    fn read_key(&mut self, ctx: &mut SupervisedContext<Self>) {
+        self.key = Key::Reading;
+        let load = self.shared.store.load();
+        ctx.spawn_body(load, |actor, record, ctx| {
+            let record = match record {
+                Ok(Ok(record)) => record,
+                Ok(Err(error)) => {
+                    actor.shared.emit(AccountEvent::StoreFailed {
+                        why: error.to_string(),
+                    });
+                    // The next life reads again, after its back-off.
+                    ctx.fail(error);
+                    return;
+                }
+                Err(error) => {
+                    ctx.fail(error);
+                    return;
+                }
+            };
+            let dc = actor.dc;
+            let key = record
+                .auth_keys
+                .iter()
+                .find(|key| key.dc == dc && key.kind == KeyKind::Permanent);
+            actor.key = match key {
+                None => Key::Wanted,
+                Some(key) => Key::Known(UseKey {
+                    key: key.key.clone(),
+                    salt: record
+                        .salts
+                        .get(&dc)
+                        .and_then(|salts| salts.last())
+                        .map_or(0, |salt| salt.salt),
+                    time_offset: record.time_offsets.get(&dc).copied().unwrap_or(0),
+                }),
+            };
+            actor.hand_out_key(ctx);
+        });
+    }
+}
+
+impl Actor for DatacenterActor {
+    type Context = SupervisedContext<Self>;
+}
+
+/// A wish for a stream. Dropping the receiver takes it back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Dial(pub(crate) oneshot::Sender<Dialed>);
+
+impl Handler<Dial> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, Dial(wish): Dial, ctx: &mut Self::Context) {
+        self.waiting.push_back(wish);
+        self.dial(ctx);
+    }
+}
+
+/// The datacenter has proven over this connection that it knows the key.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ConnectionWorked;
+
+impl Handler<ConnectionWorked> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, ConnectionWorked: ConnectionWorked, _: &mut Self::Context) {
+        self.dialer.worked();
+    }
+}
+
+/// A connection ended before anything was proven over it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ConnectionLost {
+    pub(crate) address: String,
+    pub(crate) why: String,
+}
+
+impl Handler<ConnectionLost> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, lost: ConnectionLost, _: &mut Self::Context) {
+        self.failed(&lost.address, lost.why);
+    }
+}
+
+/// The connection has no key, or a new life.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct WantKey;
+
+impl Handler<WantKey> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, WantKey: WantKey, ctx: &mut Self::Context) {
+        // The store knows salts and offsets that came since: it is asked again, unless there is no key at all.
+        if matches!(self.key, Key::Known(_)) {
+            self.key = Key::Unread;
+        }
+        self.hand_out_key(ctx);
+    }
+}
+
+/// A key was agreed on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct KeyCreated {
+    pub(crate) dc: i32,
+    pub(crate) created: CreatedKey,
+}
+
+impl Handler<KeyCreated> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, KeyCreated { dc, created }: KeyCreated, ctx: &mut Self::Context) {
+        if dc != self.dc || matches!(self.key, Key::Known(_)) {
+            return;
+        }
+        self.dialer.worked();
+        let now = self.shared.now().unix_seconds();
+        let record = AuthKeyRecord {
+            dc,
+            kind: KeyKind::Permanent,
+            key: created.key.clone(),
+            created: now,
+        };
+        let valid_since = now.saturating_add(created.time_offset);
+        let salt = SaltRecord {
+            valid_since,
+            valid_until: valid_since.saturating_add(SALT_LIFETIME),
+            salt: created.salt,
+        };
+        // On the disk before it is used: a key that only the server remembers would be a session nobody can end.
+        let stored = self.shared.store.write_synced(vec![
+            Write::AuthKey(record),
+            Write::Salts {
+                dc,
+                salts: vec![salt],
+            },
+            Write::TimeOffset {
+                dc,
+                seconds: created.time_offset,
+            },
+            Write::MainDc(dc),
+        ]);
+        ctx.spawn_body(stored, move |actor, stored, ctx| match stored {
+            Ok(Ok(())) => {
+                actor.key = Key::Known(UseKey {
+                    key: created.key,
+                    salt: created.salt,
+                    time_offset: created.time_offset,
+                });
+                actor.hand_out_key(ctx);
+            }
+            Ok(Err(error)) => {
+                actor.shared.emit(AccountEvent::StoreFailed {
+                    why: error.to_string(),
+                });
+                ctx.fail(error);
+            }
+            Err(error) => ctx.fail(error),
+        });
+    }
+}
+
+/// Transport error -404 on several connections in a row.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct KeyUnknown;
+
+impl Handler<KeyUnknown> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, KeyUnknown: KeyUnknown, _: &mut Self::Context) {
+        // The key stays in the store: the error is not authenticated.
+        self.shared.stop(StopReason::AuthKeyUnknown { dc: self.dc });
+        if let Some(addresses) = self.shared.addresses() {
+            addresses.connection.do_send(StopConnection);
+        }
+    }
+}
+
+/// The account has forgotten its key, on purpose: make another.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct NewKey;
+
+impl Handler<NewKey> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, NewKey: NewKey, ctx: &mut Self::Context) {
+        self.key = Key::Wanted;
+        self.hand_out_key(ctx);
+    }
+}

@@ -1,0 +1,207 @@
+//! The actor that agrees on an auth key with a datacenter (<https://core.telegram.org/mtproto/auth_key>).
+
+use std::{io, sync::Arc};
+
+use actix::{Actor, Handler, Message};
+use actogram_mtproto::{
+    handshake::{
+        HandshakeError,
+        client::{ClientHandshake, ClientHandshakeConfig, CreatedKey},
+    },
+    transport::{ClientTransport, Frame, FrameError, Obfuscation},
+};
+use actogram_runtime::SupervisedContext;
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::oneshot,
+};
+
+use super::{ConnectionLost, Dial, KeyCreated, actor::Dialed};
+use crate::{
+    config::{AccountConfig, DatacenterAddress},
+    connector::Io,
+    events::StopReason,
+    shared::Shared,
+};
+
+/// Agrees on auth keys, each over a connection of its own. What costs milliseconds of CPU runs in the crypto pool.
+pub struct AuthKeyActor {
+    shared: Arc<Shared>,
+    busy: bool,
+}
+
+impl AuthKeyActor {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            busy: false,
+        }
+    }
+}
+
+impl Actor for AuthKeyActor {
+    type Context = SupervisedContext<Self>;
+}
+
+/// Agree on a permanent key with this datacenter; the answer is [`KeyCreated`].
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CreateKey {
+    pub(crate) dc: i32,
+}
+
+impl Handler<CreateKey> for AuthKeyActor {
+    type Result = ();
+
+    fn handle(&mut self, CreateKey { dc }: CreateKey, ctx: &mut Self::Context) {
+        if self.busy {
+            return;
+        }
+        self.busy = true;
+        let shared = self.shared.clone();
+        ctx.spawn_body(create(shared, dc), move |actor, created, ctx| {
+            actor.busy = false;
+            match created {
+                Ok(Some(created)) => {
+                    if let Some(addresses) = actor.shared.addresses() {
+                        addresses.datacenter.do_send(KeyCreated { dc, created });
+                    }
+                }
+                // The account has stopped.
+                Ok(None) => {}
+                Err(error) => ctx.fail(error),
+            }
+        });
+    }
+}
+
+/// Tries until there is a key, or the account cannot go on.
+async fn create(shared: Arc<Shared>, dc: i32) -> Option<CreatedKey> {
+    loop {
+        let datacenter = &shared.addresses()?.datacenter;
+        let (wish, dialed) = oneshot::channel();
+        datacenter.do_send(Dial(wish));
+        let Ok(Dialed { io, address }) = dialed.await else {
+            // The datacenter's actor has a new life, or the account has stopped.
+            if shared.stopped().is_some() {
+                return None;
+            }
+            tokio::task::yield_now().await;
+            continue;
+        };
+        match exchange(&shared, dc, io, &address).await {
+            Ok(created) => return Some(created),
+            Err(ExchangeError::Handshake(error @ HandshakeError::NoKnownKey { .. })) => {
+                shared.stop(StopReason::NoTrustedKey(error.to_string()));
+                return None;
+            }
+            Err(error) => {
+                datacenter.do_send(ConnectionLost {
+                    address: address.to_string(),
+                    why: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+/// Why an exchange led to no key. Another may.
+#[derive(Debug, thiserror::Error)]
+enum ExchangeError {
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("key exchange: {0}")]
+    Io(#[from] io::Error),
+    #[error("key exchange: the connection was closed")]
+    Closed,
+    #[error("key exchange: the crypto pool has ended")]
+    Pool,
+}
+
+/// The transport of a new connection, as configured.
+pub(super) fn transport(
+    config: &AccountConfig,
+    address: &DatacenterAddress,
+    random: Box<dyn actogram_crypto::random::Random>,
+) -> Result<ClientTransport, FrameError> {
+    let obfuscated =
+        (config.obfuscated || address.secret.is_some()) && config.transport.supports_obfuscation();
+    let obfuscation = obfuscated.then(|| Obfuscation {
+        dc_id: i16::try_from(address.dc).unwrap_or(0),
+        secret: address.secret.clone(),
+    });
+    ClientTransport::new(config.transport, obfuscation, random)
+}
+
+async fn exchange(
+    shared: &Shared,
+    dc: i32,
+    mut io: Box<dyn Io>,
+    address: &DatacenterAddress,
+) -> Result<CreatedKey, ExchangeError> {
+    let mut transport = transport(&shared.config, address, shared.random())?;
+    let config = ClientHandshakeConfig::permanent(shared.config.rsa_keys.clone(), dc);
+    let mut handshake = ClientHandshake::new(config, shared.random());
+    handshake.start(shared.now());
+    let mut buffer = BytesMut::new();
+    loop {
+        while let Some(job) = handshake.poll_job() {
+            let result = shared
+                .crypto
+                .run(move || job.run())
+                .await
+                .ok_or(ExchangeError::Pool)?;
+            handshake.handle_job(shared.now(), result)?;
+        }
+        let mut out = BytesMut::new();
+        while let Some(payload) = handshake.poll_transmit() {
+            transport.encode(&payload, false, &mut out)?;
+        }
+        if !out.is_empty() {
+            io.write_all(&out).await?;
+            io.flush().await?;
+        }
+        if let Some(created) = handshake.poll_output() {
+            return Ok(created);
+        }
+        let deadline = handshake.poll_timeout().map(|at| shared.instant(at));
+        let read = async {
+            match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, io.read_buf(&mut buffer))
+                    .await
+                    .ok(),
+                None => Some(io.read_buf(&mut buffer).await),
+            }
+        };
+        match read.await {
+            None => handshake.handle_timeout(shared.now())?,
+            Some(Ok(0)) => return Err(ExchangeError::Closed),
+            Some(Ok(_)) => {
+                while let Some(frame) = transport.decode(&mut buffer)? {
+                    match frame {
+                        Frame::Payload { bytes, .. } => {
+                            handshake.handle_input(shared.now(), bytes.freeze())?
+                        }
+                        Frame::Error(code) => {
+                            return Err(handshake.handle_transport_error(code).into());
+                        }
+                        _ => {}
+                    }
+                    // What follows belongs to the next step, which a job may have to prepare.
+                    while let Some(job) = handshake.poll_job() {
+                        let result = shared
+                            .crypto
+                            .run(move || job.run())
+                            .await
+                            .ok_or(ExchangeError::Pool)?;
+                        handshake.handle_job(shared.now(), result)?;
+                    }
+                }
+            }
+            Some(Err(error)) => return Err(error.into()),
+        }
+    }
+}

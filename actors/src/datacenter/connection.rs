@@ -1,0 +1,630 @@
+//! The actor that owns a session and the calls in it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::{Actor, AsyncContext as _, Handler, Message, SpawnHandle};
+use actogram_crypto::AuthKey;
+use actogram_mtproto::{
+    session::client::{CallId, CallRequest, CallState, ClientSession, ClientSessionConfig, Event},
+    transport::{ClientTransport, Frame, error_code},
+};
+use actogram_runtime::SupervisedContext;
+use actogram_store::{SaltRecord, Write};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    ConnectionLost, ConnectionWorked, Dial, KeyUnknown, WantKey, actor::Dialed, auth_key, socket,
+};
+use crate::{
+    api::{Call, Refusal, Refused, classify},
+    entities::Content,
+    error::CallError,
+    events::AccountEvent,
+    sequencer::{Answered, Connected, RawUpdates, SessionLost},
+    shared::Shared,
+};
+
+/// Connections in a row that must be answered "no such key" before it is believed.
+const KEY_UNKNOWN: u32 = 5;
+
+/// Owns the session with a datacenter and every call in it. Sockets come and go; the session stays.
+///
+/// ```text
+///           a key                 a stream               lost
+///  NoKey ───────────► Dialing ──────────────► Open ───────────┐
+///                        ▲                                     │
+///                        └─────────────────────────────────────┘
+///  any ── StopConnection ──► Stopped ── UseKey ──► Dialing
+/// ```
+pub struct ConnectionActor {
+    shared: Arc<Shared>,
+    session: Option<ClientSession>,
+    link: Link,
+    /// Counts streams, so that what an old one still says is not taken for the present one's.
+    epoch: u64,
+    /// Calls that came before there was a key.
+    early: VecDeque<Call>,
+    calls: HashMap<CallId, Call>,
+    ids: HashMap<u64, CallId>,
+    timer: Option<(Duration, SpawnHandle)>,
+    keys_unknown: u32,
+}
+
+enum Link {
+    /// There is no key yet.
+    NoKey,
+    /// A stream was asked for.
+    Dialing,
+    /// There is a stream.
+    Open(Open),
+    /// No further attempt is made.
+    Stopped,
+}
+
+struct Open {
+    transport: ClientTransport,
+    out: mpsc::UnboundedSender<Bytes>,
+    bodies: [SpawnHandle; 2],
+    address: String,
+    /// Something came that only the other holder of the key can have made.
+    worked: bool,
+}
+
+impl ConnectionActor {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            session: None,
+            link: Link::NoKey,
+            epoch: 0,
+            early: VecDeque::new(),
+            calls: HashMap::new(),
+            ids: HashMap::new(),
+            timer: None,
+            keys_unknown: 0,
+        }
+    }
+
+    fn dial(&mut self, ctx: &mut SupervisedContext<Self>) {
+        let Some(addresses) = self.shared.addresses() else {
+            return;
+        };
+        let (wish, dialed) = oneshot::channel();
+        addresses.datacenter.do_send(Dial(wish));
+        self.link = Link::Dialing;
+        self.epoch += 1;
+        let epoch = self.epoch;
+        ctx.spawn_body(dialed, move |actor, dialed, ctx| {
+            if actor.epoch != epoch || !matches!(actor.link, Link::Dialing) {
+                return;
+            }
+            match dialed {
+                Ok(Ok(dialed)) => actor.open(dialed, ctx),
+                // The datacenter's actor has a new life: it is asked again, once that has begun.
+                Ok(Err(_)) if actor.shared.stopped().is_none() => {
+                    ctx.run_later(Duration::from_millis(50), move |actor, ctx| {
+                        if actor.epoch == epoch && matches!(actor.link, Link::Dialing) {
+                            actor.dial(ctx);
+                        }
+                    });
+                }
+                Ok(Err(_)) => {}
+                Err(error) => ctx.fail(error),
+            }
+        });
+    }
+
+    fn open(&mut self, dialed: Dialed, ctx: &mut SupervisedContext<Self>) {
+        let transport =
+            match auth_key::transport(&self.shared.config, &dialed.address, self.shared.random()) {
+                Ok(transport) => transport,
+                Err(error) => {
+                    ctx.fail(error);
+                    return;
+                }
+            };
+        let (reader, writer) = tokio::io::split(dialed.io);
+        let (out, chunks) = mpsc::unbounded_channel();
+        let epoch = self.epoch;
+        let ended =
+            move |actor: &mut Self, why: Result<String, _>, ctx: &mut SupervisedContext<Self>| {
+                if actor.epoch == epoch {
+                    let why =
+                        why.unwrap_or_else(|error: actogram_runtime::BodyError| error.to_string());
+                    actor.lost(why, ctx);
+                }
+            };
+        let bodies = [
+            ctx.spawn_body(socket::read(reader, ctx.address(), epoch), ended),
+            ctx.spawn_body(socket::write(writer, chunks), ended),
+        ];
+        self.link = Link::Open(Open {
+            transport,
+            out,
+            bodies,
+            address: dialed.address.to_string(),
+            worked: false,
+        });
+        let now = self.shared.now();
+        if let Some(session) = &mut self.session {
+            session.connected(now);
+        }
+        self.shared.emit(AccountEvent::Connected {
+            dc: dialed.address.dc,
+        });
+        if let Some(addresses) = self.shared.addresses() {
+            addresses.updates.do_send(Connected);
+        }
+        self.pump(ctx);
+    }
+
+    /// The stream is gone, or is given up.
+    fn lost(&mut self, why: String, ctx: &mut SupervisedContext<Self>) {
+        if !matches!(self.link, Link::Open(_)) {
+            return;
+        }
+        self.close(&why, ctx);
+        self.dial(ctx);
+    }
+
+    fn close(&mut self, why: &str, ctx: &mut SupervisedContext<Self>) {
+        let Link::Open(open) = std::mem::replace(&mut self.link, Link::NoKey) else {
+            return;
+        };
+        self.epoch += 1;
+        let [read, _] = open.bodies;
+        ctx.cancel_future(read);
+        // The writer ends by itself once it has written what it has; after that nobody can give it more.
+        drop(open.out);
+        if let Some(session) = &mut self.session {
+            session.disconnected();
+        }
+        self.shared.emit(AccountEvent::Disconnected {
+            dc: self.shared.config.main_dc,
+            why: why.to_owned(),
+        });
+        if !open.worked
+            && let Some(addresses) = self.shared.addresses()
+        {
+            addresses.datacenter.do_send(ConnectionLost {
+                address: open.address,
+                why: why.to_owned(),
+            });
+        }
+    }
+
+    fn received(&mut self, mut bytes: BytesMut, ctx: &mut SupervisedContext<Self>) {
+        loop {
+            let Link::Open(open) = &mut self.link else {
+                return;
+            };
+            match open.transport.decode(&mut bytes) {
+                Ok(None) => break,
+                Ok(Some(Frame::Payload { bytes, .. })) => {
+                    let now = self.shared.now();
+                    let Some(session) = &mut self.session else {
+                        return;
+                    };
+                    if let Err(refused) = session.handle_input(now, bytes) {
+                        self.lost(refused.to_string(), ctx);
+                        return;
+                    }
+                    self.keys_unknown = 0;
+                    if !std::mem::replace(&mut open.worked, true)
+                        && let Some(addresses) = self.shared.addresses()
+                    {
+                        addresses.datacenter.do_send(ConnectionWorked);
+                    }
+                }
+                Ok(Some(Frame::QuickAck(token))) => {
+                    if let Some(session) = &mut self.session {
+                        session.handle_quick_ack(token);
+                    }
+                }
+                Ok(Some(Frame::Error(code))) => {
+                    self.transport_error(code, ctx);
+                    return;
+                }
+                Ok(Some(other)) => {
+                    tracing::debug!(?other, "a frame of an unknown kind was ignored")
+                }
+                Err(error) => {
+                    self.lost(error.to_string(), ctx);
+                    return;
+                }
+            }
+        }
+        self.pump(ctx);
+    }
+
+    /// Nothing authenticates these: they end the connection and, alone, prove nothing.
+    fn transport_error(&mut self, code: i32, ctx: &mut SupervisedContext<Self>) {
+        let why = match code {
+            error_code::AUTH_KEY_NOT_FOUND => {
+                self.keys_unknown += 1;
+                "the datacenter says it does not know the auth key (-404)".to_owned()
+            }
+            error_code::FLOOD => "the datacenter refuses more connections (-429)".to_owned(),
+            error_code::INVALID_DC => "this address is not of that datacenter (-444)".to_owned(),
+            other => format!("transport error {other}"),
+        };
+        if self.keys_unknown >= KEY_UNKNOWN {
+            if let Some(addresses) = self.shared.addresses() {
+                addresses.datacenter.do_send(KeyUnknown);
+            }
+            // Until the datacenter's actor has told everybody, nothing more is tried.
+            self.close(&why, ctx);
+            self.link = Link::Stopped;
+            return;
+        }
+        self.lost(why, ctx);
+    }
+
+    /// Moves everything that can move: packets out, events on, the timer.
+    fn pump(&mut self, ctx: &mut SupervisedContext<Self>) {
+        loop {
+            let now = self.shared.now();
+            let Some(session) = &mut self.session else {
+                return;
+            };
+            let mut idle = true;
+            if let Link::Open(open) = &mut self.link {
+                let mut packets = BytesMut::new();
+                while let Some(transmit) = session.poll_transmit(now) {
+                    let quick_ack =
+                        transmit.quick_ack && open.transport.kind().supports_quick_ack();
+                    if let Err(error) =
+                        open.transport
+                            .encode(&transmit.payload, quick_ack, &mut packets)
+                    {
+                        self.lost(error.to_string(), ctx);
+                        return;
+                    }
+                }
+                if !packets.is_empty() {
+                    idle = false;
+                    // A writer that has ended says so through its own end.
+                    let _ = open.out.send(packets.freeze());
+                }
+            }
+            while let Some(session) = &mut self.session
+                && let Some(event) = session.poll_event()
+            {
+                idle = false;
+                if !self.on_event(event, ctx) {
+                    return;
+                }
+            }
+            if idle {
+                break;
+            }
+        }
+        self.arm(ctx);
+    }
+
+    /// Returns whether the connection is still there.
+    fn on_event(&mut self, event: Event, ctx: &mut SupervisedContext<Self>) -> bool {
+        let dc = self.shared.config.main_dc;
+        match event {
+            Event::Answer { call, body } => self.answered(call, body),
+            Event::RpcError {
+                call,
+                code,
+                message,
+            } => self.refused(call, code, message),
+            Event::Failed { call, why } => {
+                if let Some(call) = self.take(call) {
+                    call.settle(Err(CallError::Bug(why.to_string())));
+                }
+            }
+            Event::UnknownOutcome { call } => {
+                if let Some(call) = self.take(call) {
+                    call.settle(Err(CallError::UnknownOutcome));
+                }
+            }
+            Event::Update(body) => self.tell_updates(RawUpdates(body)),
+            Event::SessionLost => self.tell_updates(SessionLost),
+            Event::Salt(salt) => {
+                let valid_since = self.server_second();
+                let salts = vec![SaltRecord {
+                    valid_since,
+                    valid_until: valid_since.saturating_add(1800),
+                    salt,
+                }];
+                self.shared.store.write(Write::Salts { dc, salts });
+            }
+            Event::TimeOffset(seconds) => {
+                self.shared.store.write(Write::TimeOffset { dc, seconds })
+            }
+            Event::Dead => {
+                self.lost("the other side has fallen silent".to_owned(), ctx);
+                return false;
+            }
+            Event::RoundTrip(round_trip) => tracing::trace!(?round_trip, "measured"),
+            _ => {}
+        }
+        true
+    }
+
+    fn server_second(&self) -> i64 {
+        let now = self.shared.now();
+        self.session
+            .as_ref()
+            .map_or_else(|| now.unix_seconds(), |session| session.server_second(now))
+    }
+
+    fn tell_updates<M>(&self, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        crate::sequencer::UpdatesActor: Handler<M>,
+    {
+        if let Some(addresses) = self.shared.addresses() {
+            addresses.updates.do_send(message);
+        }
+    }
+
+    fn answered(&mut self, id: CallId, body: Bytes) {
+        let Some(call) = self.take(id) else { return };
+        // What others must see first goes by way of the sequencer; the rest straight to whoever waits.
+        if call.content == Content::Plain {
+            call.settle(Ok(body));
+        } else {
+            self.tell_updates(Answered { call, body });
+        }
+    }
+
+    fn refused(&mut self, id: CallId, code: i32, message: String) {
+        let Some(mut call) = self.take(id) else {
+            return;
+        };
+        // It was refused, so it was not carried out: whoever holds it now may make it again.
+        call.given_to_session = false;
+        match self.shared.addresses() {
+            Some(addresses) if classify(call.method(), code, &message) != Refusal::Final => {
+                addresses.api.do_send(Refused {
+                    call,
+                    code,
+                    message,
+                });
+            }
+            _ => call.settle(Err(CallError::Rpc { code, message })),
+        }
+    }
+
+    fn take(&mut self, id: CallId) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        self.ids.remove(&call.id);
+        Some(call)
+    }
+
+    fn give_to_session(&mut self, mut call: Call) {
+        let now = self.shared.now();
+        let Some(session) = &mut self.session else {
+            self.early.push_back(call);
+            return;
+        };
+        let mut request = CallRequest::new(call.body.clone());
+        request.resend = call.resend;
+        let id = session.call(now, request);
+        call.given_to_session = true;
+        self.ids.insert(call.id, id);
+        self.calls.insert(id, call);
+    }
+
+    /// One timer for all deadlines of the session. One that is armed too early costs a look; re-arming it for every packet
+    /// would cost more.
+    fn arm(&mut self, ctx: &mut SupervisedContext<Self>) {
+        let Some(at) = self.session.as_ref().and_then(ClientSession::poll_timeout) else {
+            return;
+        };
+        match self.timer {
+            Some((armed, _)) if armed <= at => return,
+            Some((_, handle)) => drop(ctx.cancel_future(handle)),
+            None => {}
+        }
+        let wait = at.saturating_sub(self.shared.monotonic());
+        let handle = ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            let now = actor.shared.now();
+            if let Some(session) = &mut actor.session {
+                session.handle_timeout(now);
+            }
+            actor.pump(ctx);
+        });
+        self.timer = Some((at, handle));
+    }
+
+    /// Ends every call; those that may have been carried out, as such.
+    fn end_calls(&mut self, error: impl Fn(&Call) -> CallError) {
+        let session = self.session.take();
+        let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
+        calls.sort_unstable_by_key(|(id, _)| *id);
+        self.ids.clear();
+        for (id, call) in calls {
+            let never_sent = session.as_ref().and_then(|session| session.call_state(id))
+                == Some(CallState::Queued);
+            let error = if never_sent || call.may_happen_twice() {
+                error(&call)
+            } else {
+                CallError::UnknownOutcome
+            };
+            call.settle(Err(error));
+        }
+        for call in std::mem::take(&mut self.early) {
+            let error = error(&call);
+            call.settle(Err(error));
+        }
+    }
+}
+
+impl Actor for ConnectionActor {
+    type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        if let Some(addresses) = self.shared.addresses()
+            && self.shared.stopped().is_none()
+        {
+            addresses.datacenter.do_send(WantKey);
+        }
+    }
+}
+
+/// The key to begin a session with.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub(crate) struct UseKey {
+    pub(crate) key: Arc<AuthKey>,
+    pub(crate) salt: i64,
+    pub(crate) time_offset: i64,
+}
+
+impl Handler<UseKey> for ConnectionActor {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        UseKey {
+            key,
+            salt,
+            time_offset,
+        }: UseKey,
+        ctx: &mut Self::Context,
+    ) {
+        if self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.key_id() == key.id())
+        {
+            return;
+        }
+        self.close("another key is used from now on", ctx);
+        if self.session.is_some() {
+            self.end_calls(|_| CallError::Retry("the key was replaced".to_owned()));
+        }
+        let config = ClientSessionConfig {
+            key,
+            salt,
+            time_offset,
+            init: self.shared.config.init.prefix(),
+        };
+        self.session = Some(ClientSession::new(
+            config,
+            self.shared.now(),
+            self.shared.random(),
+        ));
+        self.keys_unknown = 0;
+        for call in std::mem::take(&mut self.early) {
+            self.give_to_session(call);
+        }
+        self.dial(ctx);
+    }
+}
+
+/// A call to send.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SendCall(pub(crate) Call);
+
+impl Handler<SendCall> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, SendCall(call): SendCall, ctx: &mut Self::Context) {
+        if let Some(reason) = self.shared.stopped() {
+            call.settle(Err(CallError::Stopped(reason)));
+            return;
+        }
+        self.give_to_session(call);
+        self.pump(ctx);
+    }
+}
+
+/// Nobody wants the answer to this call.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CancelCall(pub(crate) u64);
+
+impl Handler<CancelCall> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, CancelCall(number): CancelCall, ctx: &mut Self::Context) {
+        if let Some(at) = self.early.iter().position(|call| call.id == number) {
+            if let Some(call) = self.early.remove(at) {
+                call.settle(Err(CallError::Cancelled));
+            }
+            return;
+        }
+        let Some(id) = self.ids.get(&number).copied() else {
+            return;
+        };
+        if let Some(session) = &mut self.session {
+            session.cancel(id);
+        }
+        if let Some(call) = self.take(id) {
+            call.settle(Err(CallError::Cancelled));
+        }
+        self.pump(ctx);
+    }
+}
+
+/// Bytes of the stream with this number.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Received {
+    pub(crate) epoch: u64,
+    pub(crate) bytes: BytesMut,
+}
+
+impl Handler<Received> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, received: Received, ctx: &mut Self::Context) {
+        if received.epoch == self.epoch {
+            self.received(received.bytes, ctx);
+        }
+    }
+}
+
+/// The account cannot go on, for the reason that `Shared` knows. A new key lets it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StopConnection;
+
+impl Handler<StopConnection> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, StopConnection: StopConnection, ctx: &mut Self::Context) {
+        self.close("the account has stopped", ctx);
+        self.link = Link::Stopped;
+        self.epoch += 1;
+        let reason = self.shared.stopped();
+        self.end_calls(|_| match &reason {
+            Some(reason) => CallError::Stopped(reason.clone()),
+            None => CallError::Retry("the session was given up".to_owned()),
+        });
+    }
+}
+
+/// The end: what is still under way is given back, and the connection closed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CloseConnection;
+
+impl Handler<CloseConnection> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, CloseConnection: CloseConnection, ctx: &mut Self::Context) {
+        // Acknowledgements that wait go out with the state of things.
+        self.pump(ctx);
+        self.close("the account was shut down", ctx);
+        self.link = Link::Stopped;
+        self.epoch += 1;
+        self.end_calls(|call| CallError::ShutDown {
+            body: call.body.clone(),
+        });
+    }
+}

@@ -1,0 +1,429 @@
+//! The people and chats inside an answer, wherever they stand in it.
+
+use std::sync::OnceLock;
+
+use actogram_store::{PeerKey, PeerKind, PeerRecord};
+use actogram_tl::{
+    Decode as _, DecodeError, Reader, enums,
+    tables::{self, FieldInfo, FunctionInfo, Schema, Shape},
+};
+use bytes::Bytes;
+
+/// What an answer's type says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Nothing that others must see first.
+    Plain,
+    /// It may hold users or chats.
+    Entities,
+    /// It is of type `Updates`.
+    Updates,
+    /// It moves `pts` of the common sequence: `messages.affectedMessages` and its kin.
+    Affected,
+}
+
+/// The method a call ends up at: what wrappers such as `invokeWithoutUpdates` are wrapped around, with its encoding.
+pub(crate) fn innermost(body: &Bytes) -> (Option<&'static FunctionInfo>, Bytes) {
+    let mut body = body.clone();
+    loop {
+        let id = body.first_chunk().map(|id| u32::from_le_bytes(*id));
+        let Some(function) = id.and_then(tables::function_by_id) else {
+            return (None, body);
+        };
+        let Some((query, fields)) = function
+            .fields
+            .split_last()
+            .filter(|(last, _)| last.shape == Shape::Raw)
+        else {
+            return (Some(function), body);
+        };
+        debug_assert!(query.flag.is_none(), "a query is never optional");
+        let mut reader = Reader::new(body.clone());
+        let skipped = reader.get_u32().and_then(|_| {
+            skip_fields(
+                &mut reader,
+                tables::api(),
+                fields,
+                &mut Walk::over(&body, &mut |_, _| {}),
+            )
+        });
+        if skipped.is_err() || reader.remaining() == body.len() {
+            return (Some(function), body);
+        }
+        body = reader.rest();
+    }
+}
+
+/// What the answer to this method is.
+pub(crate) fn content_of(function: &FunctionInfo) -> Content {
+    let Shape::Boxed(index) = function.response else {
+        return if may_hold_entities(function.response) {
+            Content::Entities
+        } else {
+            Content::Plain
+        };
+    };
+    match tables::api()
+        .types
+        .get(usize::from(index))
+        .map(|ty| ty.name)
+    {
+        Some("Updates") => Content::Updates,
+        Some(
+            "messages.AffectedMessages"
+            | "messages.AffectedHistory"
+            | "messages.AffectedFoundMessages",
+        ) => Content::Affected,
+        _ if may_hold_entities(function.response) => Content::Entities,
+        _ => Content::Plain,
+    }
+}
+
+/// Whether a call is about a channel: what its answer says of `pts` is then about the channel's sequence.
+pub(crate) fn concerns_channel(body: &Bytes) -> bool {
+    let (Some(function), body) = innermost(body) else {
+        return false;
+    };
+    if function.name.starts_with("channels.") {
+        return true;
+    }
+    let mut channel = false;
+    let mut found = |name, value: Bytes| {
+        let id = value.first_chunk().map(|id| u32::from_le_bytes(*id));
+        let named = id
+            .and_then(tables::constructor_by_id)
+            .map_or("", |constructor| constructor.name);
+        channel |= matches!(name, "InputPeer" | "InputChannel") && named.contains("Channel");
+    };
+    let mut reader = Reader::new(body.clone());
+    let mut told = Walk::over(&body, &mut found);
+    // A call of ours that cannot be read was refused long before.
+    let _ = reader
+        .get_u32()
+        .and_then(|_| skip_fields(&mut reader, tables::api(), function.fields, &mut told));
+    channel
+}
+
+/// For each boxed type, whether a `User` or `Chat` can stand somewhere in it.
+fn reaching() -> &'static [bool] {
+    static REACHING: OnceLock<Vec<bool>> = OnceLock::new();
+    REACHING.get_or_init(|| {
+        let schema = tables::api();
+        let mut reaching: Vec<bool> = schema
+            .types
+            .iter()
+            .map(|ty| matches!(ty.name, "User" | "Chat"))
+            .collect();
+        // To the fixed point: a few rounds over a few thousand constructors, once.
+        loop {
+            let mut changed = false;
+            for constructor in schema.constructors {
+                let index = usize::from(constructor.type_index);
+                if !reaching[index]
+                    && constructor
+                        .fields
+                        .iter()
+                        .any(|field| reaches(schema, &reaching, field.shape))
+                {
+                    reaching[index] = true;
+                    changed = true;
+                }
+            }
+            if !changed {
+                return reaching;
+            }
+        }
+    })
+}
+
+fn reaches(schema: &Schema, reaching: &[bool], shape: Shape) -> bool {
+    match shape {
+        Shape::Boxed(index) => reaching[usize::from(index)],
+        Shape::Bare(index) => {
+            reaching[usize::from(schema.constructors[usize::from(index)].type_index)]
+        }
+        Shape::Vector(inner) | Shape::BareVector(inner) => reaches(schema, reaching, *inner),
+        _ => false,
+    }
+}
+
+fn may_hold_entities(shape: Shape) -> bool {
+    reaches(tables::api(), reaching(), shape)
+}
+
+/// The peers in an answer to this method, or as many as could be read.
+pub(crate) fn peers_in_answer(function: &FunctionInfo, answer: &Bytes) -> Vec<PeerRecord> {
+    let mut peers = Vec::new();
+    let mut found = |name, value| peers.extend(peer_in(name, value));
+    let mut reader = Reader::new(answer.clone());
+    // An answer that cannot be read is the caller's to complain about.
+    let _ = walk(
+        &mut reader,
+        tables::api(),
+        function.response,
+        &mut Walk::over(answer, &mut found),
+    );
+    peers
+}
+
+fn peer_in(name: &str, value: Bytes) -> Option<PeerRecord> {
+    match name {
+        "User" => enums::User::from_bytes(value)
+            .ok()
+            .as_ref()
+            .and_then(user_record),
+        "Chat" => enums::Chat::from_bytes(value)
+            .ok()
+            .as_ref()
+            .and_then(chat_record),
+        _ => None,
+    }
+}
+
+/// What is to be remembered of a user (<https://core.telegram.org/constructor/user>).
+pub(crate) fn user_record(user: &enums::User) -> Option<PeerRecord> {
+    let enums::User::User(user) = user else {
+        return None;
+    };
+    Some(PeerRecord {
+        key: PeerKey {
+            kind: PeerKind::User,
+            id: user.id,
+        },
+        access_hash: user.access_hash,
+        min: user.min,
+        usernames: usernames(user.username.as_ref(), user.usernames.as_deref()),
+    })
+}
+
+/// What is to be remembered of a chat or channel (<https://core.telegram.org/constructor/channel>).
+pub(crate) fn chat_record(chat: &enums::Chat) -> Option<PeerRecord> {
+    let (kind, id, access_hash, min, usernames) = match chat {
+        enums::Chat::Chat(chat) => (PeerKind::Chat, chat.id, None, false, Vec::new()),
+        enums::Chat::ChatForbidden(chat) => (PeerKind::Chat, chat.id, None, false, Vec::new()),
+        enums::Chat::Channel(channel) => (
+            PeerKind::Channel,
+            channel.id,
+            channel.access_hash,
+            channel.min,
+            usernames(channel.username.as_ref(), channel.usernames.as_deref()),
+        ),
+        enums::Chat::ChannelForbidden(channel) => (
+            PeerKind::Channel,
+            channel.id,
+            Some(channel.access_hash),
+            false,
+            Vec::new(),
+        ),
+        _ => return None,
+    };
+    Some(PeerRecord {
+        key: PeerKey { kind, id },
+        access_hash,
+        min,
+        usernames,
+    })
+}
+
+fn usernames(first: Option<&String>, more: Option<&[enums::Username]>) -> Vec<String> {
+    let more = more
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|name| match name {
+            enums::Username::Username(name) if name.active => Some(name.username.clone()),
+            _ => None,
+        });
+    first.cloned().into_iter().chain(more).collect()
+}
+
+/// What is walked over, and who is told.
+struct Walk<'a> {
+    source: &'a Bytes,
+    found: &'a mut dyn FnMut(&'static str, Bytes),
+}
+
+impl<'a> Walk<'a> {
+    fn over(source: &'a Bytes, found: &'a mut dyn FnMut(&'static str, Bytes)) -> Self {
+        Self { source, found }
+    }
+}
+
+/// Reads over a value and tells of every user, chat and peer in it.
+fn walk(
+    reader: &mut Reader,
+    schema: &'static Schema,
+    shape: Shape,
+    told: &mut Walk<'_>,
+) -> Result<(), DecodeError> {
+    match shape {
+        Shape::Flags => drop(reader.get_u32()?),
+        Shape::Int => drop(reader.get_i32()?),
+        Shape::Long => drop(reader.get_i64()?),
+        Shape::Double => drop(reader.get_f64()?),
+        Shape::Int128 => drop(reader.get_array::<16>()?),
+        Shape::Int256 => drop(reader.get_array::<32>()?),
+        Shape::String | Shape::Bytes => drop(reader.get_bytes()?),
+        Shape::Bool => drop(reader.get_bool()?),
+        Shape::True => {}
+        Shape::Raw => drop(reader.rest()),
+        Shape::Boxed(index) => {
+            let name = schema.types[usize::from(index)].name;
+            let begins = reader.position();
+            let id = reader.begin()?;
+            match schema.constructor_by_id(id) {
+                Some(constructor) if constructor.type_index == index => {
+                    skip_fields(reader, schema, constructor.fields, told)?;
+                }
+                _ => return Err(reader.unexpected(id, name)),
+            }
+            reader.end();
+            if matches!(name, "User" | "Chat" | "InputPeer" | "InputChannel") {
+                (told.found)(name, told.source.slice(begins..reader.position()));
+            }
+        }
+        Shape::Bare(index) => {
+            skip_fields(
+                reader,
+                schema,
+                schema.constructors[usize::from(index)].fields,
+                told,
+            )?;
+        }
+        Shape::Function(index) => {
+            reader.get_u32()?;
+            skip_fields(
+                reader,
+                schema,
+                schema.functions[usize::from(index)].fields,
+                told,
+            )?;
+        }
+        Shape::Vector(inner) => vector(reader, schema, true, *inner, told)?,
+        Shape::BareVector(inner) => vector(reader, schema, false, *inner, told)?,
+    }
+    Ok(())
+}
+
+fn vector(
+    reader: &mut Reader,
+    schema: &'static Schema,
+    boxed: bool,
+    inner: Shape,
+    told: &mut Walk<'_>,
+) -> Result<(), DecodeError> {
+    // Every element of the schema takes four bytes at least; the tables' own minimum is not public.
+    let count = reader.vector_len(boxed, 4)?;
+    for _ in 0..count {
+        walk(reader, schema, inner, told)?;
+    }
+    Ok(())
+}
+
+fn skip_fields(
+    reader: &mut Reader,
+    schema: &'static Schema,
+    fields: &'static [FieldInfo],
+    told: &mut Walk<'_>,
+) -> Result<(), DecodeError> {
+    let mut words = Vec::new();
+    for field in fields {
+        if field.shape == Shape::Flags {
+            words.push(reader.get_u32()?);
+            continue;
+        }
+        let present = field.flag.is_none_or(|(word, bit)| {
+            words
+                .get(usize::from(word))
+                .is_some_and(|flags| flags & (1 << bit) != 0)
+        });
+        if present {
+            walk(reader, schema, field.shape, told)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use actogram_tl::{Encode as _, RawQuery, functions, types};
+
+    use super::*;
+
+    #[test]
+    fn wrappers_are_looked_through() {
+        let send = functions::messages::DeleteMessages {
+            revoke: true,
+            id: vec![1],
+        };
+        let wrapped = functions::InvokeWithLayer {
+            layer: 230,
+            query: RawQuery(
+                functions::InvokeWithoutUpdates {
+                    query: RawQuery(send.to_bytes()),
+                }
+                .to_bytes(),
+            ),
+        };
+        let (function, body) = innermost(&wrapped.to_bytes());
+        assert_eq!(function.unwrap().name, "messages.deleteMessages");
+        assert_eq!(body, send.to_bytes());
+        assert_eq!(
+            innermost(&Bytes::from_static(b"abc")).0.map(|f| f.name),
+            None
+        );
+    }
+
+    #[test]
+    fn types_are_known_by_what_they_hold() {
+        let of = |name| content_of(tables::function_by_name(name).unwrap());
+        assert_eq!(of("messages.sendMessage"), Content::Updates);
+        assert_eq!(of("messages.deleteMessages"), Content::Affected);
+        assert_eq!(of("users.getUsers"), Content::Entities);
+        assert_eq!(of("messages.getDialogs"), Content::Entities);
+        assert_eq!(of("help.getConfig"), Content::Plain);
+        assert_eq!(of("help.getNearestDc"), Content::Plain);
+    }
+
+    #[test]
+    fn peers_are_found_at_any_depth() {
+        let mut user = types::User::new(7);
+        user.access_hash = Some(-9);
+        user.username = Some("Ann".to_owned());
+        let mut min = types::User::new(8);
+        min.min = true;
+        let found = types::contacts::ResolvedPeer {
+            peer: types::PeerUser { user_id: 7 }.into(),
+            chats: vec![
+                types::ChatForbidden {
+                    id: 5,
+                    title: "gone".to_owned(),
+                }
+                .into(),
+            ],
+            users: vec![user.into(), min.into()],
+        };
+        let answer = enums::contacts::ResolvedPeer::from(found).to_bytes();
+        let function = tables::function_by_name("contacts.resolveUsername").unwrap();
+        let peers = peers_in_answer(function, &answer);
+        let mut seen: Vec<_> = peers
+            .iter()
+            .map(|peer| (peer.key.kind, peer.key.id, peer.access_hash, peer.min))
+            .collect();
+        seen.sort();
+        assert_eq!(
+            seen,
+            [
+                (PeerKind::User, 7, Some(-9), false),
+                (PeerKind::User, 8, None, true),
+                (PeerKind::Chat, 5, None, false)
+            ]
+        );
+        assert!(peers.iter().any(|peer| peer.usernames == ["Ann"]));
+        // Cut anywhere, it gives what came before the cut and never panics.
+        for length in 0..answer.len() {
+            assert!(peers_in_answer(function, &answer.slice(..length)).len() < 4);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What happens to an account itself.
+
+use std::{fmt, time::Duration};
+
+/// What happens to an account itself, as opposed to updates.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum AccountEvent {
+    /// A connection was opened, over which calls travel.
+    Connected {
+        /// The datacenter.
+        dc: i32,
+    },
+    /// The connection was lost. Another one is opened; calls wait.
+    Disconnected {
+        /// The datacenter.
+        dc: i32,
+        /// Why, for people.
+        why: String,
+    },
+    /// An attempt to connect, or to agree on a key, failed. There will be another.
+    ConnectFailed {
+        /// The datacenter.
+        dc: i32,
+        /// Where it was tried.
+        address: String,
+        /// Why, for people.
+        why: String,
+        /// When the next attempt begins.
+        retry_in: Duration,
+    },
+    /// A call sleeps because the datacenter asked for it.
+    FloodWait {
+        /// The method.
+        method: &'static str,
+        /// For how long.
+        wait: Duration,
+    },
+    /// The other side ended the login. Comes once; calls that need a login are refused until there is a new one.
+    LoggedOut {
+        /// The error's name, such as `SESSION_REVOKED`.
+        why: String,
+    },
+    /// The account cannot go on. Comes once, and is the last event.
+    Stopped(StopReason),
+    /// Updates of this sequence were lost for good: the datacenter no longer has them.
+    UpdatesLost {
+        /// Which sequence, for people.
+        stream: String,
+    },
+    /// Updates that stand in no sequence (typing, button presses) were dropped, because handlers did not keep up.
+    UpdatesDropped {
+        /// How many.
+        count: u64,
+    },
+    /// The store could not be written. It is tried again.
+    StoreFailed {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// Why an account cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The datacenter says again and again that it does not know the auth key. The key is still in the store: the
+    /// answer is not authenticated, so somebody on the way may have made it up. If it is true, the account must
+    /// `forget` itself and log in anew.
+    AuthKeyUnknown {
+        /// The datacenter.
+        dc: i32,
+    },
+    /// The key was used from two places at once, and the datacenter has destroyed the session
+    /// (`AUTH_KEY_DUPLICATED`). A new login is needed.
+    AuthKeyDuplicated,
+    /// The datacenter has none of the RSA keys this account trusts, so no auth key can be made.
+    NoTrustedKey(String),
+    /// It was shut down.
+    ShutDown,
+    /// Its actors failed too often.
+    Failed(String),
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AuthKeyUnknown { dc } => write!(
+                f,
+                "datacenter {dc} does not know this account's auth key; check the address, or forget the session and log in anew"
+            ),
+            Self::AuthKeyDuplicated => f.write_str(
+                "the auth key was used from two places at once and was destroyed; log in anew",
+            ),
+            Self::NoTrustedKey(why) => f.write_str(why),
+            Self::ShutDown => f.write_str("it was shut down"),
+            Self::Failed(why) => write!(f, "its actors failed too often: {why}"),
+        }
+    }
+}

@@ -1,0 +1,533 @@
+//! The actor around the update stream: peers, order, delivery, and how far things were handled.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use actix::{Actor, AsyncContext as _, Handler, Message, SpawnHandle};
+use actogram_runtime::SupervisedContext;
+use actogram_store::{PeerRecord, Position, Write};
+use actogram_tl::{Decode, Encode as _, enums, functions};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::{
+    api::{Call, CallPolicy, Submit},
+    entities::{self, Content},
+    error::CallError,
+    events::AccountEvent,
+    shared::Shared,
+    updates::{
+        DeliveredUpdate, Delivery, Ledger, Request, UpdateSink, UpdateStream, sender_of_short,
+    },
+};
+
+/// How many updates may be with handlers at a time.
+const MOST_UNDONE: usize = 512;
+
+/// How much of a difference is asked for at most (<https://core.telegram.org/method/updates.getDifference>).
+const MOST_MISSED: i32 = 10_000;
+
+/// Puts updates in order and hands them to the account's [`UpdateSink`](crate::UpdateSink).
+///
+/// Answers that bring users, chats or updates come by here too, before those who wait for them are told: a message of
+/// our own would otherwise look like a gap, and a peer would be unknown in the next call.
+pub struct UpdatesActor {
+    shared: Arc<Shared>,
+    stream: UpdateStream,
+    ledger: Arc<Ledger>,
+    sink: Option<Arc<dyn UpdateSink>>,
+    inbox: VecDeque<Incoming>,
+    /// The first of the inbox waits for the store to say whether its sender is known.
+    looking_up: bool,
+    /// Where to begin, if something is stored; read anew in later lives.
+    from: From,
+    starting: Vec<oneshot::Sender<Result<(), CallError>>>,
+    settling: Vec<oneshot::Sender<()>>,
+    timer: Option<(Duration, SpawnHandle)>,
+}
+
+enum From {
+    /// What was read when the account was opened.
+    Read(Option<Position>),
+    /// It must be read from the store first.
+    Unread,
+    Reading,
+}
+
+/// What waits for its turn.
+enum Incoming {
+    Updates(enums::Updates),
+    Affected {
+        pts: i32,
+        count: i32,
+    },
+    /// Says that a call is through, in its turn.
+    Answer(Call, Bytes),
+}
+
+impl UpdatesActor {
+    pub(crate) fn new(shared: Arc<Shared>, first: Option<Option<Position>>) -> Self {
+        let from = first.map_or(From::Unread, From::Read);
+        let mark = match from {
+            From::Read(at) => at,
+            _ => None,
+        };
+        Self {
+            ledger: ledger(&shared, mark),
+            shared,
+            stream: UpdateStream::new(),
+            sink: None,
+            inbox: VecDeque::new(),
+            looking_up: false,
+            from,
+            starting: Vec::new(),
+            settling: Vec::new(),
+            timer: None,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.shared.monotonic()
+    }
+
+    /// Begins if somebody is logged in and it is known from where.
+    fn start(&mut self, ctx: &mut SupervisedContext<Self>) {
+        if self.stream.is_started() {
+            return;
+        }
+        let Some(me) = self.shared.me() else { return };
+        match self.from {
+            From::Read(at) => {
+                let now = self.now();
+                self.stream.start(now, me.id, at);
+                self.ledger = ledger(&self.shared, at);
+                self.pump(ctx);
+            }
+            From::Reading => {}
+            From::Unread => {
+                self.from = From::Reading;
+                let (store, load) = (self.shared.store.clone(), self.shared.store.load());
+                ctx.spawn_body(
+                    async move { (store, load.await).1 },
+                    |actor, record, ctx| match record {
+                        Ok(Ok(record)) => {
+                            actor.from = From::Read(record.position);
+                            actor.start(ctx);
+                        }
+                        Ok(Err(error)) => ctx.fail(error),
+                        Err(error) => ctx.fail(error),
+                    },
+                );
+            }
+        }
+    }
+
+    /// Moves everything that can move.
+    fn pump(&mut self, ctx: &mut SupervisedContext<Self>) {
+        self.take_in(ctx);
+        self.hand_out();
+        let now = self.now();
+        if let Some(request) = self.stream.poll_request(now) {
+            self.ask(request, ctx);
+        }
+        if self.stream.is_following() {
+            for waiting in self.starting.drain(..) {
+                // Whoever asked may have gone.
+                let _ = waiting.send(Ok(()));
+            }
+        }
+        if self.ledger.undone() == 0 && self.inbox.is_empty() {
+            for waiting in self.settling.drain(..) {
+                let _ = waiting.send(());
+            }
+        }
+        self.arm(ctx);
+    }
+
+    fn take_in(&mut self, ctx: &mut SupervisedContext<Self>) {
+        while !self.looking_up
+            && let Some(incoming) = self.inbox.pop_front()
+        {
+            let now = self.now();
+            match incoming {
+                Incoming::Updates(updates) => match sender_of_short(&updates) {
+                    Some(sender) if self.stream.is_started() => {
+                        self.looking_up = true;
+                        let known = self.shared.store.peer(sender);
+                        ctx.spawn_body(known, move |actor, known, ctx| {
+                            actor.looking_up = false;
+                            let known =
+                                matches!(known, Ok(Ok(Some(PeerRecord { min: false, .. }))));
+                            let now = actor.now();
+                            if known {
+                                actor.stream.handle_updates(now, updates);
+                            } else {
+                                // The difference brings the sender along.
+                                actor.stream.lost();
+                            }
+                            actor.pump(ctx);
+                        });
+                    }
+                    _ => self.stream.handle_updates(now, updates),
+                },
+                Incoming::Affected { pts, count } => self.stream.handle_affected(now, pts, count),
+                Incoming::Answer(call, body) => call.settle(Ok(body)),
+            }
+        }
+    }
+
+    fn hand_out(&mut self) {
+        let Some(sink) = self.sink.clone() else {
+            return;
+        };
+        while self.ledger.undone() < MOST_UNDONE
+            && let Some(delivery) = self.stream.poll_delivery()
+        {
+            match delivery {
+                Delivery::Update {
+                    update,
+                    entities,
+                    id,
+                    after,
+                } => sink.deliver(DeliveredUpdate {
+                    update,
+                    users: entities.users,
+                    chats: entities.chats,
+                    id,
+                    done: self.ledger.out(after),
+                }),
+                Delivery::Moved(after) => self.ledger.moved(after),
+                Delivery::Lost(after) => {
+                    self.ledger.moved(after);
+                    self.shared.emit(AccountEvent::UpdatesLost {
+                        stream: "private chats and groups".to_owned(),
+                    });
+                }
+                Delivery::Dropped(count) => {
+                    self.shared.emit(AccountEvent::UpdatesDropped { count });
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, request: Request, ctx: &mut SupervisedContext<Self>) {
+        let body = match request {
+            Request::State => functions::updates::GetState {}.to_bytes(),
+            Request::Difference(from) => {
+                let mut difference =
+                    functions::updates::GetDifference::new(from.pts, from.date, from.qts);
+                difference.pts_total_limit = Some(MOST_MISSED);
+                difference.to_bytes()
+            }
+        };
+        // Outside of the permits: calls that wait for updates must not keep updates from coming.
+        let (call, answer) = Call::new(&self.shared, body, CallPolicy::default(), None);
+        if let Some(addresses) = self.shared.addresses() {
+            addresses.api.do_send(Submit(call));
+        }
+        ctx.spawn_body(answer, move |actor, answer, ctx| {
+            let answer = match answer {
+                Ok(Ok(answer)) => answer,
+                _ => Err(CallError::Retry("the call was lost".to_owned())),
+            };
+            actor.answered(request, answer, ctx);
+        });
+    }
+
+    fn answered(
+        &mut self,
+        request: Request,
+        answer: Result<Bytes, CallError>,
+        ctx: &mut SupervisedContext<Self>,
+    ) {
+        let now = self.now();
+        let understood = answer.and_then(|answer| match request {
+            Request::State => {
+                let enums::updates::State::State(state) = decode(answer)?;
+                self.stream.handle_state(now, &state);
+                Ok(())
+            }
+            Request::Difference(_) => {
+                let difference: enums::updates::Difference = decode(answer)?;
+                self.stream.handle_difference(now, difference);
+                Ok(())
+            }
+        });
+        if let Err(error) = understood {
+            tracing::warn!(%error, ?request, "updates could not be asked for");
+            // Without a login there is nothing to follow; everything else may pass.
+            if matches!(&error, CallError::Rpc { code: 401, .. }) {
+                self.stream.stop();
+            } else {
+                self.stream.request_failed(now);
+            }
+            for waiting in self.starting.drain(..) {
+                let _ = waiting.send(Err(error.clone()));
+            }
+        }
+        self.pump(ctx);
+    }
+
+    fn arm(&mut self, ctx: &mut SupervisedContext<Self>) {
+        let Some(at) = self.stream.poll_timeout() else {
+            return;
+        };
+        match self.timer {
+            Some((armed, _)) if armed <= at => return,
+            Some((_, handle)) => drop(ctx.cancel_future(handle)),
+            None => {}
+        }
+        let wait = at.saturating_sub(self.now());
+        let handle = ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            let now = actor.now();
+            actor.stream.handle_timeout(now);
+            actor.pump(ctx);
+        });
+        self.timer = Some((at, handle));
+    }
+
+    fn remember(&self, peers: impl IntoIterator<Item = PeerRecord>) {
+        for peer in peers {
+            // A record without a hash teaches nothing about users and channels.
+            if peer.access_hash.is_some() || peer.key.kind == actogram_store::PeerKind::Chat {
+                self.shared.store.write(Write::Peer(peer));
+            }
+        }
+    }
+
+    /// Peers, and what moves sequences, in an answer.
+    fn learn(&mut self, call: &Call, body: &Bytes) {
+        let Some(function) = call.function else {
+            return;
+        };
+        match call.content {
+            Content::Plain => {}
+            Content::Entities => self.remember(entities::peers_in_answer(function, body)),
+            Content::Updates => {
+                if let Ok(updates) = enums::Updates::from_bytes(body.clone()) {
+                    self.learn_updates(updates);
+                }
+            }
+            Content::Affected => {
+                let (pts, count) = match affected(function.name, body) {
+                    Some(numbers) if !entities::concerns_channel(&call.body) => numbers,
+                    _ => return,
+                };
+                self.inbox.push_back(Incoming::Affected { pts, count });
+            }
+        }
+    }
+
+    fn learn_updates(&mut self, updates: enums::Updates) {
+        let (users, chats): (&[_], &[_]) = match &updates {
+            enums::Updates::Updates(updates) => (&updates.users, &updates.chats),
+            enums::Updates::UpdatesCombined(updates) => (&updates.users, &updates.chats),
+            _ => (&[], &[]),
+        };
+        self.remember(users.iter().filter_map(entities::user_record));
+        self.remember(chats.iter().filter_map(entities::chat_record));
+        self.inbox.push_back(Incoming::Updates(updates));
+    }
+}
+
+/// The ledger that stores positions, and wakes the actor when handlers have caught up.
+fn ledger(shared: &Arc<Shared>, mark: Option<Position>) -> Arc<Ledger> {
+    let shared = shared.clone();
+    Ledger::new(
+        mark,
+        Box::new(move |mark, undone| {
+            if let Some(mark) = mark
+                && shared.me().is_some()
+            {
+                shared.store.write(Write::Position(mark));
+            }
+            if (undone == MOST_UNDONE / 2 || undone == 0)
+                && let Some(addresses) = shared.addresses()
+            {
+                addresses.updates.do_send(CaughtUp);
+            }
+        }),
+    )
+}
+
+fn decode<T: Decode>(answer: Bytes) -> Result<T, CallError> {
+    T::from_bytes(answer).map_err(|error| {
+        CallError::Bug(format!("updates were answered by something else: {error}"))
+    })
+}
+
+/// `pts` and `pts_count` of an answer of that kind.
+fn affected(method: &str, body: &Bytes) -> Option<(i32, i32)> {
+    if let Ok(enums::messages::AffectedMessages::AffectedMessages(it)) =
+        Decode::from_bytes(body.clone())
+    {
+        return Some((it.pts, it.pts_count));
+    }
+    if let Ok(enums::messages::AffectedHistory::AffectedHistory(it)) =
+        Decode::from_bytes(body.clone())
+    {
+        return Some((it.pts, it.pts_count));
+    }
+    if let Ok(enums::messages::AffectedFoundMessages::AffectedFoundMessages(it)) =
+        Decode::from_bytes(body.clone())
+    {
+        return Some((it.pts, it.pts_count));
+    }
+    tracing::warn!(
+        method,
+        "an answer that should move a sequence could not be read"
+    );
+    None
+}
+
+impl Actor for UpdatesActor {
+    type Context = SupervisedContext<Self>;
+}
+
+/// An object of type `Updates` that the datacenter sent by itself.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct RawUpdates(pub(crate) Bytes);
+
+impl Handler<RawUpdates> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, RawUpdates(body): RawUpdates, ctx: &mut Self::Context) {
+        match enums::Updates::from_bytes(body) {
+            Ok(updates) => self.learn_updates(updates),
+            Err(error) => {
+                // Something newer than this version, or broken: what it was about comes with the difference.
+                tracing::warn!(%error, "an update could not be read");
+                self.stream.lost();
+            }
+        }
+        self.pump(ctx);
+    }
+}
+
+/// A call was answered, with something that others must see before whoever waits for it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Answered {
+    pub(crate) call: Call,
+    pub(crate) body: Bytes,
+}
+
+impl Handler<Answered> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, Answered { call, body }: Answered, ctx: &mut Self::Context) {
+        self.learn(&call, &body);
+        self.inbox.push_back(Incoming::Answer(call, body));
+        self.pump(ctx);
+    }
+}
+
+/// There is a connection again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Connected;
+
+impl Handler<Connected> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, Connected: Connected, ctx: &mut Self::Context) {
+        self.stream.lost();
+        self.pump(ctx);
+    }
+}
+
+/// The datacenter has lost the session, and with it what it was about to send.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SessionLost;
+
+impl Handler<SessionLost> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, SessionLost: SessionLost, ctx: &mut Self::Context) {
+        self.stream.lost();
+        self.pump(ctx);
+    }
+}
+
+/// Begin, and say when what was missed has been told.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StartUpdates(pub(crate) oneshot::Sender<Result<(), CallError>>);
+
+impl Handler<StartUpdates> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, StartUpdates(told): StartUpdates, ctx: &mut Self::Context) {
+        if self.shared.me().is_none() {
+            let error = CallError::Rpc {
+                code: 401,
+                message: "AUTH_KEY_UNREGISTERED".to_owned(),
+            };
+            let _ = told.send(Err(error));
+            return;
+        }
+        self.starting.push(told);
+        self.start(ctx);
+        self.pump(ctx);
+    }
+}
+
+/// Where updates go from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetSink(pub(crate) Arc<dyn UpdateSink>);
+
+impl Handler<SetSink> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, SetSink(sink): SetSink, ctx: &mut Self::Context) {
+        self.sink = Some(sink);
+        self.pump(ctx);
+    }
+}
+
+/// Nobody is logged in any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct LoggedOut;
+
+impl Handler<LoggedOut> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, LoggedOut: LoggedOut, ctx: &mut Self::Context) {
+        self.stream.stop();
+        // The next login is somebody else's, perhaps: it begins from its own state.
+        self.from = From::Read(None);
+        self.pump(ctx);
+    }
+}
+
+/// Say when everything that is with handlers has been handled. Nothing new is handed out.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Settle(pub(crate) oneshot::Sender<()>);
+
+impl Handler<Settle> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, Settle(told): Settle, ctx: &mut Self::Context) {
+        self.sink = None;
+        self.settling.push(told);
+        self.pump(ctx);
+    }
+}
+
+/// Handlers have caught up.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CaughtUp;
+
+impl Handler<CaughtUp> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, CaughtUp: CaughtUp, ctx: &mut Self::Context) {
+        self.pump(ctx);
+    }
+}

@@ -1,0 +1,259 @@
+//! What the actors of one account share.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::Addr;
+use actogram_crypto::random::{self, Random};
+use actogram_mtproto::Now;
+use actogram_store::{AccountStore, SelfUser, Write};
+use tokio::{
+    sync::{Notify, Semaphore, broadcast, watch},
+    time::Instant,
+};
+
+use crate::{
+    api::ApiActor,
+    config::AccountConfig,
+    crypto_pool::CryptoPool,
+    datacenter::{ConnectionActor, DatacenterActor},
+    events::{AccountEvent, StopReason},
+    sequencer::UpdatesActor,
+};
+
+/// Makes sources of random bytes.
+pub(crate) type RandomFactory = Arc<dyn Fn() -> Box<dyn Random> + Send + Sync>;
+
+/// How many events a slow listener may be behind.
+const EVENTS: usize = 256;
+
+/// The addresses of an account's actors. They are the same for the account's whole life.
+pub(crate) struct Addresses {
+    pub(crate) api: Addr<ApiActor>,
+    pub(crate) datacenter: Addr<DatacenterActor>,
+    pub(crate) connection: Addr<ConnectionActor>,
+    pub(crate) updates: Addr<UpdatesActor>,
+}
+
+/// What the actors of one account share, and its handles too.
+pub(crate) struct Shared {
+    pub(crate) config: AccountConfig,
+    pub(crate) store: AccountStore,
+    pub(crate) crypto: CryptoPool,
+    pub(crate) calls: Arc<Semaphore>,
+    pub(crate) bytes: Arc<Semaphore>,
+    pub(crate) origin: Instant,
+    random: RandomFactory,
+    ids: Mutex<Box<dyn Random>>,
+    addresses: OnceLock<Addresses>,
+    events: broadcast::Sender<AccountEvent>,
+    stopped: watch::Sender<Option<StopReason>>,
+    me: Mutex<Option<SelfUser>>,
+    closing: AtomicBool,
+    in_flight: AtomicUsize,
+    drained: Notify,
+    next_call: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: AccountConfig,
+        crypto: CryptoPool,
+        random: RandomFactory,
+        me: Option<SelfUser>,
+    ) -> Self {
+        let store = config.store.account(config.name.as_str());
+        Self {
+            calls: Arc::new(Semaphore::new(
+                config.limits.calls.min(Semaphore::MAX_PERMITS),
+            )),
+            bytes: Arc::new(Semaphore::new(
+                config.limits.bytes.min(Semaphore::MAX_PERMITS),
+            )),
+            origin: Instant::now(),
+            ids: Mutex::new(random()),
+            random,
+            addresses: OnceLock::new(),
+            events: broadcast::Sender::new(EVENTS),
+            stopped: watch::Sender::new(None),
+            me: Mutex::new(me),
+            closing: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            drained: Notify::new(),
+            next_call: AtomicU64::new(1),
+            config,
+            store,
+            crypto,
+        }
+    }
+
+    pub(crate) fn introduce(&self, addresses: Addresses) {
+        // There is one assembly per account.
+        let _ = self.addresses.set(addresses);
+    }
+
+    /// `None` only while the account is being put together.
+    pub(crate) fn addresses(&self) -> Option<&Addresses> {
+        self.addresses.get()
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            monotonic: self.monotonic(),
+            unix: self.config.clock.unix(),
+        }
+    }
+
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// The instant of a time on the monotonic clock.
+    pub(crate) fn instant(&self, monotonic: Duration) -> Instant {
+        self.origin + monotonic
+    }
+
+    pub(crate) fn random(&self) -> Box<dyn Random> {
+        (self.random)()
+    }
+
+    pub(crate) fn random_id(&self) -> i64 {
+        random::i64(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Between 0 and 1.
+    pub(crate) fn jitter(&self) -> f64 {
+        let word = random::u32(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner));
+        f64::from(word) / f64::from(u32::MAX)
+    }
+
+    pub(crate) fn next_call(&self) -> u64 {
+        self.next_call.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn emit(&self, event: AccountEvent) {
+        tracing::info!(account = %self.config.name, ?event, "account event");
+        // Nobody listens: so be it.
+        let _ = self.events.send(event);
+    }
+
+    pub(crate) fn listen(&self) -> broadcast::Receiver<AccountEvent> {
+        self.events.subscribe()
+    }
+
+    /// Says that the account cannot go on. Only the first reason counts.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        let first = self.stopped.send_if_modified(|stopped| {
+            let first = stopped.is_none();
+            stopped.get_or_insert_with(|| reason.clone());
+            first
+        });
+        if first {
+            self.emit(AccountEvent::Stopped(reason));
+        }
+    }
+
+    /// Takes back a reason that a new key removes.
+    pub(crate) fn resume(&self) {
+        self.stopped.send_if_modified(|stopped| {
+            let healed = matches!(
+                stopped,
+                Some(StopReason::AuthKeyUnknown { .. } | StopReason::AuthKeyDuplicated)
+            );
+            if healed {
+                *stopped = None;
+            }
+            healed
+        });
+    }
+
+    pub(crate) fn stopped(&self) -> Option<StopReason> {
+        self.stopped.borrow().clone()
+    }
+
+    pub(crate) fn watch_stopped(&self) -> watch::Receiver<Option<StopReason>> {
+        self.stopped.subscribe()
+    }
+
+    pub(crate) fn me(&self) -> Option<SelfUser> {
+        *self.me.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_me(&self, me: Option<SelfUser>) -> Option<SelfUser> {
+        std::mem::replace(
+            &mut *self.me.lock().unwrap_or_else(PoisonError::into_inner),
+            me,
+        )
+    }
+
+    /// The other side ended the login. Tells of it once, however many calls learn of it.
+    pub(crate) fn logged_out(&self, why: &str) {
+        if self.set_me(None).is_none() {
+            return;
+        }
+        self.store.write(Write::SelfUser(None));
+        self.emit(AccountEvent::LoggedOut {
+            why: why.to_owned(),
+        });
+        if let Some(addresses) = self.addresses() {
+            addresses.updates.do_send(crate::sequencer::LoggedOut);
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.calls.close();
+        self.bytes.close();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn call_began(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn call_ended(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.drained.notify_waiters();
+        }
+    }
+
+    /// How many calls have not ended.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Resolves when no call is under way.
+    pub(crate) async fn drained(&self) {
+        loop {
+            let drained = self.drained.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            drained.await;
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// How many permits for bytes a call takes: its length, or all there are if it is longer than that.
+    pub(crate) fn weight(&self, body: &bytes::Bytes) -> u32 {
+        u32::try_from(body.len().clamp(1, self.config.limits.bytes.max(1))).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,750 @@
+//! The common update sequences as a state machine (<https://core.telegram.org/api/updates>).
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use actogram_store::Position;
+use actogram_tl::{enums, types};
+
+use super::{
+    classify::{Place, dedupe_id, place},
+    delivery::DedupeId,
+    short,
+};
+
+/// How long an update that is missing is waited for.
+const GAP: Duration = Duration::from_millis(500);
+
+/// After this long without updates the datacenter is asked whether there were none.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
+
+/// The pauses after a difference that failed.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// How many containers may wait for a difference to end, and updates for a gap to close. Beyond, the datacenter is
+/// asked for them instead.
+const MOST_WAITING: usize = 1024;
+
+/// How many updates may wait to be taken. Beyond, those in a sequence are dropped and asked for later.
+const MOST_READY: usize = 4096;
+
+/// Users and chats that came with updates.
+#[derive(Debug, Clone)]
+pub struct Entities {
+    /// The users.
+    pub users: Arc<[enums::User]>,
+    /// The chats.
+    pub chats: Arc<[enums::Chat]>,
+}
+
+impl Entities {
+    fn new(users: Vec<enums::User>, chats: Vec<enums::Chat>) -> Self {
+        Self {
+            users: users.into(),
+            chats: chats.into(),
+        }
+    }
+
+    fn none() -> Self {
+        Self::new(Vec::new(), Vec::new())
+    }
+}
+
+/// What the stream gives.
+#[derive(Debug, Clone)]
+pub enum Delivery {
+    /// An update whose turn it is.
+    Update {
+        /// The update.
+        update: enums::Update,
+        /// What came with it.
+        entities: Entities,
+        /// What names it.
+        id: DedupeId,
+        /// The position once this and everything before it has been handled.
+        after: Position,
+    },
+    /// The position moved and there is nothing to handle.
+    Moved(Position),
+    /// The datacenter no longer has the updates up to this position: they are lost for good.
+    Lost(Position),
+    /// So many updates outside of all sequences were dropped because nobody took them.
+    Dropped(u64),
+}
+
+/// What the stream asks the datacenter for. There is at most one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// `updates.getState`.
+    State,
+    /// `updates.getDifference` from here.
+    Difference(Position),
+}
+
+/// A container whose updates wait.
+#[derive(Debug, Clone)]
+struct Container {
+    updates: Vec<enums::Update>,
+    entities: Entities,
+    date: i32,
+    seq_start: i32,
+    seq: i32,
+}
+
+/// What the stream is doing.
+///
+/// ```text
+///            start: position unknown          known
+///  Idle ──────────► Asking(State) ◄─┐   ┌────────────► Asking(Difference)
+///   ▲                    │ state    │   │ gap 0.5 s, silence, lost, too long  ▲ │
+///   │                    ▼          │   │                                     │ │ last part
+///   └── logged out ── Following ────┴───┴─────────────────────────────────────┘ │
+///                        ▲                                                      │
+///                        └──────────────────────────────────────────────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    /// Nobody is logged in, or nobody has asked for updates.
+    Idle,
+    /// A request is wanted (`sent: false`) or under way.
+    Asking { request: Request, sent: bool },
+    /// Live.
+    Following,
+}
+
+/// Puts the common sequences in order. It is handed the time, as a duration since any fixed origin.
+#[derive(Debug)]
+pub struct UpdateStream {
+    me: i64,
+    doing: Doing,
+    at: Position,
+    /// Updates above a gap, by where they begin: `pts - count` and `pts`.
+    held_pts: BTreeMap<(i32, i32), (enums::Update, Entities)>,
+    held_qts: BTreeMap<i32, (enums::Update, Entities)>,
+    held_seq: BTreeMap<i32, Container>,
+    gap_since: Option<Duration>,
+    /// What came while a request was under way.
+    postponed: VecDeque<Container>,
+    /// Something was dropped or announced that only another difference brings.
+    again: bool,
+    retries: u32,
+    retry_at: Option<Duration>,
+    heard_at: Duration,
+    ready: VecDeque<Delivery>,
+    dropped: u64,
+}
+
+impl UpdateStream {
+    /// A stream that waits to be [started](Self::start).
+    pub fn new() -> Self {
+        Self {
+            me: 0,
+            doing: Doing::Idle,
+            at: Position::default(),
+            held_pts: BTreeMap::new(),
+            held_qts: BTreeMap::new(),
+            held_seq: BTreeMap::new(),
+            gap_since: None,
+            postponed: VecDeque::new(),
+            again: false,
+            retries: 0,
+            retry_at: None,
+            heard_at: Duration::ZERO,
+            ready: VecDeque::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Begins for the account `me`: from where it left off, or from now.
+    pub fn start(&mut self, now: Duration, me: i64, from: Option<Position>) {
+        *self = Self {
+            me,
+            heard_at: now,
+            ..Self::new()
+        };
+        let request = match from {
+            Some(at) => {
+                self.at = at;
+                Request::Difference(at)
+            }
+            None => Request::State,
+        };
+        self.doing = Doing::Asking {
+            request,
+            sent: false,
+        };
+    }
+
+    /// Nobody is logged in any more.
+    pub fn stop(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Whether it has begun.
+    pub fn is_started(&self) -> bool {
+        self.doing != Doing::Idle
+    }
+
+    /// Whether nothing is being asked for: what was missed has been told, as far as is known.
+    pub fn is_following(&self) -> bool {
+        self.doing == Doing::Following
+    }
+
+    /// The position of what has been given out, whether or not it has been handled.
+    pub fn position(&self) -> Position {
+        self.at
+    }
+
+    /// What to ask the datacenter for. Each is given once; answer it with [`handle_state`](Self::handle_state),
+    /// [`handle_difference`](Self::handle_difference) or [`request_failed`](Self::request_failed).
+    pub fn poll_request(&mut self, now: Duration) -> Option<Request> {
+        let Doing::Asking {
+            request,
+            sent: false,
+        } = self.doing
+        else {
+            return None;
+        };
+        // What is asked for must find room.
+        if self.retry_at.is_some_and(|at| at > now) || self.ready.len() >= MOST_READY / 2 {
+            return None;
+        }
+        self.retry_at = None;
+        self.doing = Doing::Asking {
+            request,
+            sent: true,
+        };
+        Some(request)
+    }
+
+    /// What to hand on next.
+    pub fn poll_delivery(&mut self) -> Option<Delivery> {
+        if self.dropped > 0 {
+            return Some(Delivery::Dropped(std::mem::take(&mut self.dropped)));
+        }
+        let delivery = self.ready.pop_front();
+        if delivery.is_none() && self.again && self.doing == Doing::Following {
+            self.ask();
+        }
+        delivery
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is wanted.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        match self.doing {
+            Doing::Idle => None,
+            Doing::Asking { sent: true, .. } => None,
+            Doing::Asking { sent: false, .. } => self.retry_at,
+            Doing::Following => {
+                let silence = self.heard_at + SILENCE;
+                Some(
+                    self.gap_since
+                        .map_or(silence, |since| (since + GAP).min(silence)),
+                )
+            }
+        }
+    }
+
+    /// A deadline may have passed.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if self.doing == Doing::Following && self.poll_timeout().is_some_and(|at| at <= now) {
+            self.heard_at = now;
+            self.ask();
+        }
+    }
+
+    /// Updates may be missing: the session was lost, or the connection was another one for a while.
+    pub fn lost(&mut self) {
+        match self.doing {
+            Doing::Following => self.ask(),
+            Doing::Asking { sent: true, .. } => self.again = true,
+            _ => {}
+        }
+    }
+
+    fn ask(&mut self) {
+        self.again = false;
+        self.gap_since = None;
+        self.doing = Doing::Asking {
+            request: Request::Difference(self.at),
+            sent: false,
+        };
+    }
+
+    /// Something came from the datacenter, by itself or as the answer to a call of ours.
+    pub fn handle_updates(&mut self, now: Duration, updates: enums::Updates) {
+        if self.doing == Doing::Idle {
+            return;
+        }
+        self.heard_at = now;
+        let container = match updates {
+            enums::Updates::UpdatesTooLong => {
+                self.lost();
+                return;
+            }
+            enums::Updates::UpdateShort(short) => {
+                let short: types::UpdateShort = into_owned(short);
+                Container::unnumbered(short.update, short.date)
+            }
+            enums::Updates::UpdateShortMessage(short) => {
+                let date = short.date;
+                Container::unnumbered(short::private(*short, self.me), date)
+            }
+            enums::Updates::UpdateShortChatMessage(short) => {
+                let date = short.date;
+                Container::unnumbered(short::group(*short), date)
+            }
+            // Only an answer has this form, and whoever called knows what was sent.
+            enums::Updates::UpdateShortSentMessage(short) => {
+                self.handle_affected(now, short.pts, short.pts_count);
+                return;
+            }
+            enums::Updates::Updates(updates) => {
+                let updates: types::Updates = into_owned(updates);
+                Container {
+                    entities: Entities::new(updates.users, updates.chats),
+                    updates: updates.updates,
+                    date: updates.date,
+                    seq_start: updates.seq,
+                    seq: updates.seq,
+                }
+            }
+            enums::Updates::UpdatesCombined(updates) => {
+                let updates: types::UpdatesCombined = into_owned(updates);
+                Container {
+                    entities: Entities::new(updates.users, updates.chats),
+                    updates: updates.updates,
+                    date: updates.date,
+                    seq_start: updates.seq_start,
+                    seq: updates.seq,
+                }
+            }
+        };
+        self.handle_container(now, container);
+    }
+
+    /// A call of ours moved the common sequence (`messages.affectedMessages` and its kin).
+    pub fn handle_affected(&mut self, now: Duration, pts: i32, count: i32) {
+        // An update that says the same without anything to see.
+        let update = types::UpdateDeleteMessages {
+            messages: Vec::new(),
+            pts,
+            pts_count: count,
+        }
+        .into();
+        match self.doing {
+            Doing::Idle => {}
+            Doing::Asking { .. } => self.postpone(Container::unnumbered(update, 0)),
+            Doing::Following => {
+                self.offer_pts(now, pts, count, update, Entities::none());
+                self.drain(now);
+            }
+        }
+    }
+
+    fn postpone(&mut self, container: Container) {
+        self.postponed.push_back(container);
+        if self.postponed.len() > MOST_WAITING
+            && let Some(oldest) = self.postponed.pop_front()
+        {
+            self.give_up_ordered(oldest);
+        }
+    }
+
+    /// Keeps of a container what no difference brings.
+    fn give_up_ordered(&mut self, container: Container) {
+        self.again = true;
+        for update in container.updates {
+            if matches!(place(&update), Place::Unordered | Place::Channel { .. }) {
+                self.deliver(update, container.entities.clone());
+            }
+        }
+    }
+
+    fn handle_container(&mut self, now: Duration, container: Container) {
+        match self.doing {
+            Doing::Idle => {}
+            Doing::Asking { .. } => self.postpone(container),
+            Doing::Following if self.ready.len() >= MOST_READY => self.give_up_ordered(container),
+            Doing::Following => {
+                self.apply(now, container);
+                self.drain(now);
+            }
+        }
+    }
+
+    /// Ordered updates go by their own numbers; the rest by the container's.
+    fn apply(&mut self, now: Duration, mut container: Container) {
+        let mut rest = Vec::new();
+        for update in std::mem::take(&mut container.updates) {
+            match place(&update) {
+                Place::Common { pts, count } => {
+                    self.offer_pts(now, pts, count, update, container.entities.clone());
+                }
+                Place::Secret { qts } => {
+                    self.offer_qts(now, qts, update, container.entities.clone())
+                }
+                Place::Channel { .. } => self.deliver(update, container.entities.clone()),
+                Place::Unordered => rest.push(update),
+            }
+        }
+        container.updates = rest;
+        self.offer_seq(now, container);
+    }
+
+    fn offer_pts(
+        &mut self,
+        now: Duration,
+        pts: i32,
+        count: i32,
+        update: enums::Update,
+        entities: Entities,
+    ) {
+        let count = count.max(0);
+        let begins = pts.saturating_sub(count);
+        if count == 0 && pts <= self.at.pts {
+            // It moves nothing, so it cannot be told from one that was seen; its effect is the same twice.
+            self.deliver(update, entities);
+        } else if pts <= self.at.pts {
+            tracing::trace!(pts, at = self.at.pts, "an update came again");
+        } else if begins == self.at.pts {
+            self.at.pts = pts;
+            self.deliver(update, entities);
+        } else {
+            // Missing ones come first, or it covers some that were seen: either way only a difference can tell.
+            self.held_pts.insert((begins, pts), (update, entities));
+            self.open_gap(now);
+        }
+    }
+
+    fn offer_qts(&mut self, now: Duration, qts: i32, update: enums::Update, entities: Entities) {
+        if qts <= self.at.qts {
+            tracing::trace!(qts, at = self.at.qts, "an update came again");
+        } else if qts == self.at.qts.saturating_add(1) {
+            self.at.qts = qts;
+            self.deliver(update, entities);
+        } else {
+            self.held_qts.insert(qts, (update, entities));
+            self.open_gap(now);
+        }
+    }
+
+    fn offer_seq(&mut self, now: Duration, container: Container) {
+        if container.seq_start == 0 {
+            self.deliver_all(container);
+        } else if container.seq_start == self.at.seq.saturating_add(1) {
+            self.at.seq = container.seq.max(container.seq_start);
+            self.at.date = self.at.date.max(container.date);
+            if container.updates.is_empty() {
+                self.ready.push_back(Delivery::Moved(self.at));
+            }
+            self.deliver_all(container);
+        } else if container.seq_start > self.at.seq {
+            self.held_seq.insert(container.seq_start, container);
+            self.open_gap(now);
+        }
+    }
+
+    fn open_gap(&mut self, now: Duration) {
+        self.gap_since.get_or_insert(now);
+        if self.held_pts.len() + self.held_qts.len() + self.held_seq.len() > MOST_WAITING {
+            self.ask();
+        }
+    }
+
+    /// What was held and now fits goes out; what was seen meanwhile goes away.
+    fn drain(&mut self, now: Duration) {
+        if self.doing != Doing::Following {
+            return;
+        }
+        while let Some((key, _)) = self.held_pts.first_key_value() {
+            let (begins, pts) = *key;
+            if begins > self.at.pts || (begins < self.at.pts && pts > self.at.pts) {
+                break;
+            }
+            if let Some((_, (update, entities))) = self.held_pts.pop_first()
+                && pts > self.at.pts
+            {
+                self.at.pts = pts;
+                self.deliver(update, entities);
+            }
+        }
+        while let Some((qts, _)) = self.held_qts.first_key_value() {
+            if *qts > self.at.qts.saturating_add(1) {
+                break;
+            }
+            if let Some((qts, (update, entities))) = self.held_qts.pop_first() {
+                self.offer_qts(now, qts, update, entities);
+            }
+        }
+        while let Some((seq_start, _)) = self.held_seq.first_key_value() {
+            if *seq_start > self.at.seq.saturating_add(1) {
+                break;
+            }
+            if let Some((_, container)) = self.held_seq.pop_first() {
+                self.offer_seq(now, container);
+            }
+        }
+        if self.held_pts.is_empty() && self.held_qts.is_empty() && self.held_seq.is_empty() {
+            self.gap_since = None;
+        }
+    }
+
+    fn deliver_all(&mut self, container: Container) {
+        for update in container.updates {
+            self.deliver(update, container.entities.clone());
+        }
+    }
+
+    fn deliver(&mut self, update: enums::Update, entities: Entities) {
+        // What `handle_affected` made.
+        if matches!(&update, enums::Update::UpdateDeleteMessages(update) if update.messages.is_empty())
+        {
+            self.ready.push_back(Delivery::Moved(self.at));
+            return;
+        }
+        // Those in a sequence never come here when there is no room: they are asked for later.
+        if self.ready.len() >= 2 * MOST_READY && place(&update) == Place::Unordered {
+            self.dropped += 1;
+            return;
+        }
+        let id = dedupe_id(&update);
+        self.ready.push_back(Delivery::Update {
+            update,
+            entities,
+            id,
+            after: self.at,
+        });
+    }
+
+    /// The answer to [`Request::State`].
+    pub fn handle_state(&mut self, now: Duration, state: &types::updates::State) {
+        if !matches!(
+            self.doing,
+            Doing::Asking {
+                request: Request::State,
+                sent: true
+            }
+        ) {
+            return;
+        }
+        self.at = position(state);
+        self.ready.push_back(Delivery::Moved(self.at));
+        self.follow(now, &HashSet::new());
+    }
+
+    /// The answer to [`Request::Difference`].
+    pub fn handle_difference(&mut self, now: Duration, difference: enums::updates::Difference) {
+        use enums::updates::Difference as D;
+        let Doing::Asking {
+            request: Request::Difference(from),
+            sent: true,
+        } = self.doing
+        else {
+            return;
+        };
+        self.heard_at = now;
+        match difference {
+            D::DifferenceEmpty(empty) => {
+                self.at.date = self.at.date.max(empty.date);
+                self.at.seq = empty.seq;
+                self.ready.push_back(Delivery::Moved(self.at));
+                self.follow(now, &HashSet::new());
+            }
+            D::Difference(difference) => {
+                let difference: types::updates::Difference = into_owned(difference);
+                let enums::updates::State::State(state) = difference.state;
+                let seen = self.take_part(
+                    difference.new_messages,
+                    difference.new_encrypted_messages,
+                    difference.other_updates,
+                    Entities::new(difference.users, difference.chats),
+                    position(&state),
+                );
+                self.follow(now, &seen);
+            }
+            D::DifferenceSlice(slice) => {
+                let slice: types::updates::DifferenceSlice = into_owned(slice);
+                let enums::updates::State::State(state) = slice.intermediate_state;
+                let to = position(&state);
+                self.take_part(
+                    slice.new_messages,
+                    slice.new_encrypted_messages,
+                    slice.other_updates,
+                    Entities::new(slice.users, slice.chats),
+                    to,
+                );
+                if to == from {
+                    // It would give the same part for ever.
+                    self.doing = Doing::Asking {
+                        request: Request::Difference(to),
+                        sent: true,
+                    };
+                    self.request_failed(now);
+                    return;
+                }
+                self.retries = 0;
+                self.doing = Doing::Asking {
+                    request: Request::Difference(to),
+                    sent: false,
+                };
+            }
+            D::DifferenceTooLong(too_long) => {
+                self.at.pts = too_long.pts;
+                self.ready.push_back(Delivery::Lost(self.at));
+                self.doing = Doing::Asking {
+                    request: Request::Difference(self.at),
+                    sent: false,
+                };
+                if self.at == from {
+                    self.doing = Doing::Asking {
+                        request: Request::Difference(from),
+                        sent: true,
+                    };
+                    self.request_failed(now);
+                }
+            }
+        }
+    }
+
+    /// Hands on a part of a difference. Only its last update carries the new position: a kill in between brings the
+    /// whole part again.
+    fn take_part(
+        &mut self,
+        new_messages: Vec<enums::Message>,
+        new_encrypted: Vec<enums::EncryptedMessage>,
+        others: Vec<enums::Update>,
+        entities: Entities,
+        to: Position,
+    ) -> HashSet<DedupeId> {
+        let messages = new_messages.into_iter().map(|message| {
+            types::UpdateNewMessage {
+                message,
+                pts: to.pts,
+                pts_count: 0,
+            }
+            .into()
+        });
+        let encrypted = new_encrypted.into_iter().map(|message| {
+            types::UpdateNewEncryptedMessage {
+                message,
+                qts: to.qts,
+            }
+            .into()
+        });
+        let mut seen = HashSet::new();
+        for update in messages.chain(encrypted).chain(others) {
+            seen.insert(dedupe_id(&update));
+            self.deliver(update, entities.clone());
+        }
+        self.at = to;
+        match self.ready.back_mut() {
+            Some(Delivery::Update { after, .. }) if !seen.is_empty() => *after = to,
+            _ => self.ready.push_back(Delivery::Moved(to)),
+        }
+        seen
+    }
+
+    /// The request is over: what came meanwhile is looked at again.
+    fn follow(&mut self, now: Duration, seen: &HashSet<DedupeId>) {
+        self.doing = Doing::Following;
+        self.retries = 0;
+        self.gap_since = None;
+        // What was held lies below the new position, or was held against one that is no longer true.
+        let held_pts = std::mem::take(&mut self.held_pts);
+        let held_qts = std::mem::take(&mut self.held_qts);
+        for ((begins, pts), (update, entities)) in held_pts {
+            self.offer_pts(now, pts, pts - begins, update, entities);
+        }
+        for (qts, (update, entities)) in held_qts {
+            self.offer_qts(now, qts, update, entities);
+        }
+        for (_, mut container) in std::mem::take(&mut self.held_seq) {
+            self.without_seen(&mut container, seen);
+            self.pass_seq(now, container);
+        }
+        for mut container in std::mem::take(&mut self.postponed) {
+            self.without_seen(&mut container, seen);
+            let numbered = container.seq_start != 0 && container.seq_start <= self.at.seq;
+            if numbered {
+                // Its number is covered, but what stands in no sequence is in no difference either.
+                container.seq_start = 0;
+            }
+            if self.doing == Doing::Following {
+                self.apply(now, container);
+            } else {
+                self.postpone(container);
+            }
+        }
+        self.drain(now);
+        if self.again && self.doing == Doing::Following {
+            self.ask();
+        }
+    }
+
+    fn without_seen(&self, container: &mut Container, seen: &HashSet<DedupeId>) {
+        container.updates.retain(|update| {
+            place(update) != Place::Unordered || !seen.contains(&dedupe_id(update))
+        });
+    }
+
+    fn pass_seq(&mut self, now: Duration, mut container: Container) {
+        if container.seq_start <= self.at.seq {
+            container.seq_start = 0;
+        }
+        self.offer_seq(now, container);
+    }
+
+    /// The request was refused or lost: it is made again after a pause.
+    pub fn request_failed(&mut self, now: Duration) {
+        if let Doing::Asking {
+            request,
+            sent: true,
+        } = self.doing
+        {
+            let pause = (FIRST_RETRY * 2_u32.pow(self.retries.min(8))).min(LONGEST_RETRY);
+            self.retries += 1;
+            self.retry_at = Some(now + pause);
+            self.doing = Doing::Asking {
+                request,
+                sent: false,
+            };
+        }
+    }
+}
+
+impl Default for UpdateStream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Container {
+    fn unnumbered(update: enums::Update, date: i32) -> Self {
+        Self {
+            updates: vec![update],
+            entities: Entities::none(),
+            date,
+            seq_start: 0,
+            seq: 0,
+        }
+    }
+}
+
+/// The payload of a variant, boxed or not.
+fn into_owned<T>(payload: impl Into<Box<T>>) -> T {
+    *payload.into()
+}
+
+fn position(state: &types::updates::State) -> Position {
+    Position {
+        pts: state.pts,
+        qts: state.qts,
+        date: state.date,
+        seq: state.seq,
+    }
+}

@@ -1,47 +1,59 @@
 //! Keys derived from other keys.
 
+use zeroize::Zeroize;
+
 use crate::{
     AuthKey, Side,
-    sha::{sha1_of, sha256_of},
+    sha::{sha1_of, sha256_of_52},
 };
+
+/// Key and IV of one message. Wiped when dropped.
+pub(crate) struct MessageKey {
+    pub(crate) aes_key: [u8; 32],
+    pub(crate) iv: [u8; 32],
+}
+
+impl Drop for MessageKey {
+    fn drop(&mut self) {
+        // As slices: arrays are wiped byte by byte, which a short message would feel.
+        self.aes_key[..].zeroize();
+        self.iv[..].zeroize();
+    }
+}
 
 /// Key and IV of a message, by the SHA-256 derivation of MTProto 2.0
 /// (<https://core.telegram.org/mtproto/description#defining-aes-key-and-initialization-vector>).
-pub(crate) fn message_key(auth_key: &AuthKey, msg_key: &[u8], from: Side) -> ([u8; 32], [u8; 32]) {
+pub(crate) fn message_key(auth_key: &AuthKey, msg_key: &[u8; 16], from: Side) -> MessageKey {
     let (k, x) = (auth_key.as_bytes(), from.offset());
-    let a = sha256_of(&[msg_key, &k[x..x + 36]]);
-    let b = sha256_of(&[&k[40 + x..76 + x], msg_key]);
-    let (mut key, mut iv) = ([0; 32], [0; 32]);
-    key[..8].copy_from_slice(&a[..8]);
-    key[8..24].copy_from_slice(&b[8..24]);
-    key[24..].copy_from_slice(&a[24..]);
+    let a = sha256_of_52(msg_key, &k[x..x + 36]);
+    let b = sha256_of_52(&k[40 + x..76 + x], msg_key);
+    let (mut aes_key, mut iv) = ([0; 32], [0; 32]);
+    aes_key[..8].copy_from_slice(&a[..8]);
+    aes_key[8..24].copy_from_slice(&b[8..24]);
+    aes_key[24..].copy_from_slice(&a[24..]);
     iv[..8].copy_from_slice(&b[..8]);
     iv[8..24].copy_from_slice(&a[8..24]);
     iv[24..].copy_from_slice(&b[24..]);
-    (key, iv)
+    MessageKey { aes_key, iv }
 }
 
 /// Key and IV of a message, by the SHA-1 derivation of MTProto 1.0, which only `auth.bindTempAuthKey` still uses
 /// (<https://core.telegram.org/mtproto/description_v1>).
-pub(crate) fn message_key_v1(
-    auth_key: &AuthKey,
-    msg_key: &[u8],
-    from: Side,
-) -> ([u8; 32], [u8; 32]) {
+pub(crate) fn message_key_v1(auth_key: &AuthKey, msg_key: &[u8; 16], from: Side) -> MessageKey {
     let (k, x) = (auth_key.as_bytes(), from.offset());
     let a = sha1_of(&[msg_key, &k[x..x + 32]]);
     let b = sha1_of(&[&k[32 + x..48 + x], msg_key, &k[48 + x..64 + x]]);
     let c = sha1_of(&[&k[64 + x..96 + x], msg_key]);
     let d = sha1_of(&[msg_key, &k[96 + x..128 + x]]);
-    let (mut key, mut iv) = ([0; 32], [0; 32]);
-    key[..8].copy_from_slice(&a[..8]);
-    key[8..20].copy_from_slice(&b[8..20]);
-    key[20..].copy_from_slice(&c[4..16]);
+    let (mut aes_key, mut iv) = ([0; 32], [0; 32]);
+    aes_key[..8].copy_from_slice(&a[..8]);
+    aes_key[8..20].copy_from_slice(&b[8..20]);
+    aes_key[20..].copy_from_slice(&c[4..16]);
     iv[..12].copy_from_slice(&a[8..20]);
     iv[12..20].copy_from_slice(&b[..8]);
     iv[20..24].copy_from_slice(&c[16..20]);
     iv[24..].copy_from_slice(&d[..8]);
-    (key, iv)
+    MessageKey { aes_key, iv }
 }
 
 /// Key and IV of the encrypted halves of the key exchange

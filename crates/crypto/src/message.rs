@@ -1,10 +1,12 @@
 //! Whole MTProto messages: `auth_key_id`, `msg_key`, and the encrypted rest
 //! (<https://core.telegram.org/mtproto/description#encrypted-message>).
 
-use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
-
-use crate::{AuthKey, Side, compare::constant_time_eq, ige, kdf, sha::sha1};
+use crate::{
+    AuthKey, Side,
+    compare::constant_time_eq,
+    ige, kdf,
+    sha::{sha1, sha256_after_32},
+};
 
 /// Bytes before the encrypted part: `auth_key_id` and `msg_key`.
 pub const HEADER: usize = 24;
@@ -21,12 +23,14 @@ pub struct BadMessage;
 
 /// `msg_key_large`, of which the middle 128 bits are the `msg_key`.
 fn msg_key_large(key: &AuthKey, from: Side, plaintext: &[u8]) -> [u8; 32] {
-    let x = from.offset();
-    Sha256::new()
-        .chain_update(&key.as_bytes()[88 + x..120 + x])
-        .chain_update(plaintext)
-        .finalize()
-        .into()
+    sha256_after_32(&key.as_bytes()[88 + from.offset()..][..32], plaintext)
+}
+
+/// These 16 bytes as an array: their length is then known where the key is derived, which short messages feel.
+fn to_msg_key(bytes: &[u8]) -> [u8; 16] {
+    let mut msg_key = [0; 16];
+    msg_key.copy_from_slice(bytes);
+    msg_key
 }
 
 /// Encrypts in place: `packet` holds [`HEADER`] bytes of room and then the plaintext with its padding.
@@ -38,11 +42,11 @@ fn msg_key_large(key: &AuthKey, from: Side, plaintext: &[u8]) -> [u8; 32] {
 pub fn encrypt(key: &AuthKey, from: Side, packet: &mut [u8]) -> u32 {
     let (header, plaintext) = packet.split_at_mut(HEADER);
     let large = msg_key_large(key, from, plaintext);
-    let msg_key = &large[8..24];
+    let msg_key = to_msg_key(&large[8..24]);
     header[..8].copy_from_slice(&key.id().to_le_bytes());
-    header[8..].copy_from_slice(msg_key);
-    let derived = Zeroizing::new(kdf::message_key(key, msg_key, from));
-    ige::encrypt(&derived.0, &derived.1, plaintext);
+    header[8..].copy_from_slice(&msg_key);
+    let derived = kdf::message_key(key, &msg_key, from);
+    ige::encrypt(&derived.aes_key, &derived.iv, plaintext);
     token(&large)
 }
 
@@ -61,11 +65,11 @@ pub fn decrypt(key: &AuthKey, from: Side, packet: &mut [u8]) -> Result<u32, BadM
     if header[..8] != key.id().to_le_bytes() {
         return Err(BadMessage);
     }
-    let msg_key = &header[8..];
-    let derived = Zeroizing::new(kdf::message_key(key, msg_key, from));
-    ige::decrypt(&derived.0, &derived.1, ciphertext);
+    let msg_key = to_msg_key(&header[8..]);
+    let derived = kdf::message_key(key, &msg_key, from);
+    ige::decrypt(&derived.aes_key, &derived.iv, ciphertext);
     let large = msg_key_large(key, from, ciphertext);
-    if constant_time_eq(&large[8..24], msg_key) {
+    if constant_time_eq(&large[8..24], &msg_key) {
         Ok(token(&large))
     } else {
         Err(BadMessage)
@@ -88,14 +92,14 @@ fn token(msg_key_large: &[u8; 32]) -> u32 {
 /// If both together are no multiple of 16.
 pub fn encrypt_v1(key: &AuthKey, plaintext: &[u8], padding: &[u8]) -> Vec<u8> {
     let hash = sha1(plaintext);
-    let msg_key = &hash[4..];
-    let derived = Zeroizing::new(kdf::message_key_v1(key, msg_key, Side::Client));
+    let msg_key = to_msg_key(&hash[4..]);
+    let derived = kdf::message_key_v1(key, &msg_key, Side::Client);
     let mut packet = Vec::with_capacity(HEADER + plaintext.len() + padding.len());
     packet.extend_from_slice(&key.id().to_le_bytes());
-    packet.extend_from_slice(msg_key);
+    packet.extend_from_slice(&msg_key);
     packet.extend_from_slice(plaintext);
     packet.extend_from_slice(padding);
-    ige::encrypt(&derived.0, &derived.1, &mut packet[HEADER..]);
+    ige::encrypt(&derived.aes_key, &derived.iv, &mut packet[HEADER..]);
     packet
 }
 
@@ -113,12 +117,12 @@ pub fn decrypt_v1(key: &AuthKey, packet: &[u8], hashed: usize) -> Result<Vec<u8>
     {
         return Err(BadMessage);
     }
-    let msg_key = &packet[8..HEADER];
-    let derived = Zeroizing::new(kdf::message_key_v1(key, msg_key, Side::Client));
+    let msg_key = to_msg_key(&packet[8..HEADER]);
+    let derived = kdf::message_key_v1(key, &msg_key, Side::Client);
     let mut plaintext = packet[HEADER..].to_vec();
-    ige::decrypt(&derived.0, &derived.1, &mut plaintext);
+    ige::decrypt(&derived.aes_key, &derived.iv, &mut plaintext);
     plaintext.truncate(hashed);
-    if constant_time_eq(&sha1(&plaintext)[4..], msg_key) {
+    if constant_time_eq(&sha1(&plaintext)[4..], &msg_key) {
         Ok(plaintext)
     } else {
         Err(BadMessage)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 use actogram_actors::{Account, ApiActor, CallPolicy};
-use actogram_tl::{Function, enums, functions, tables, types};
+use actogram_tl::{Encode, Function, enums, functions, tables, types};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -197,9 +197,13 @@ impl Api {
         self.inner.account.access_hash(&peer).await.map_err(|error| Error::from_call("the session store", error))
     }
 
-    pub(crate) async fn invoke_with<F: Function>(&self, function: &F, policy: CallPolicy) -> Result<F::Response> {
-        let answer = self.invoke_bytes(F::NAME, function.to_bytes(), policy).await?;
-        decode(F::NAME, answer)
+    pub(crate) fn invoke_with<F: Function>(
+        &self,
+        function: &F,
+        policy: CallPolicy,
+    ) -> impl Future<Output = Result<F::Response>> + Send + use<F> {
+        let (api, body) = (self.clone(), function.to_bytes());
+        async move { decode(F::NAME, api.invoke_bytes(F::NAME, body, policy).await?) }
     }
 
     pub(crate) async fn invoke_bytes(&self, method: &str, body: Bytes, policy: CallPolicy) -> Result<Bytes> {
@@ -218,24 +222,41 @@ impl Api {
                 continue;
             }
             let Some(value) = object.get_mut(field.name) else { continue };
-            let notation = match &value {
-                Value::String(text) => PeerRef::from(text.as_str()),
-                Value::Number(number) => match number.as_i64() {
-                    Some(id) => PeerRef::from(id),
-                    None => continue,
-                },
-                _ => continue,
-            };
-            let wrap: fn(&enums::InputPeer) -> Option<Value> = match field.type_name {
-                "InputPeer" => |peer| Some(actogram_tl::json::to_value(peer)),
-                "InputUser" => |peer| input_user(peer).map(|user| actogram_tl::json::to_value(&user)),
-                "InputChannel" => |peer| input_channel(peer).map(|channel| actogram_tl::json::to_value(&channel)),
-                _ => continue,
-            };
-            let peer = self.resolve(notation).await?;
-            *value = wrap(&peer).ok_or_else(|| PeerError::Notation(format!("{value}: not a {}", field.type_name)))?;
+            let kind = tables::api().shape_name(field.shape);
+            match (kind.strip_prefix("Vector<").and_then(|kind| kind.strip_suffix('>')), value) {
+                (Some(kind), Value::Array(values)) => {
+                    for value in values {
+                        self.resolve_json_peer(kind, value).await?;
+                    }
+                }
+                (_, value) => self.resolve_json_peer(&kind, value).await?,
+            }
         }
         Ok(arguments)
+    }
+
+    /// Puts the peer in place of its notation; anything else is left to the codec.
+    async fn resolve_json_peer(&self, kind: &str, value: &mut Value) -> Result<()> {
+        if !matches!(kind, "InputPeer" | "InputUser" | "InputChannel") {
+            return Ok(());
+        }
+        let notation = match &*value {
+            Value::String(text) => PeerRef::from(text.as_str()),
+            Value::Number(number) => match number.as_i64() {
+                Some(id) => PeerRef::from(id),
+                None => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        let peer = self.resolve(notation).await?;
+        let encoded = match kind {
+            "InputPeer" => Some(peer.to_bytes()),
+            "InputUser" => input_user(&peer).map(|user| user.to_bytes()),
+            _ => input_channel(&peer).map(|channel| channel.to_bytes()),
+        };
+        let encoded = encoded.ok_or_else(|| PeerError::Notation(format!("{value}, as {kind},")))?;
+        *value = actogram_tl::json::decode(kind, encoded)?;
+        Ok(())
     }
 }
 

@@ -88,6 +88,11 @@ impl ClientBuilder {
             let address = DatacenterAddress::from((datacenter.dc_id(), address));
             self.datacenter = Some((address, datacenter.public_key().clone()));
         }
+        // A local datacenter takes any application, but like Telegram not none.
+        if self.settings.api_id == 0 {
+            self.settings.api_id = 1;
+            self.settings.api_hash = Secret::from("local");
+        }
         self
     }
 

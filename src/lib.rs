@@ -1,1 +1,42 @@
-//! Telegram as an actor system.
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod builder;
+mod calls;
+mod client;
+mod dispatcher;
+mod error;
+mod login;
+mod loops;
+mod objects;
+mod peers;
+mod settings;
+mod text;
+
+pub use actogram_actors::{AccountEvent, ApiActor, CallError, DedupeId, Engine};
+/// Supervised actors, loops and combinators; usable without Telegram.
+pub use actogram_runtime as runtime;
+/// Telegram's schema: types, functions, codecs.
+pub use actogram_tl as tl;
+pub use api::Api;
+pub use builder::ClientBuilder;
+pub use calls::{CallByName, DeleteMessages, EditMessage, Invoke, Pending, SendMessage};
+pub use client::Client;
+pub use dispatcher::{Cx, EventHandler, NewUpdate, Order};
+pub use error::{Error, Result, RpcError};
+pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
+pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
+pub use objects::{Msg, Update};
+pub use peers::{PeerError, PeerId, PeerRef};
+pub use settings::{CallSettings, DatacenterSettings, Secret, Settings};
+pub use text::{Text, escape_html, html};
+
+/// What a program that runs an account needs: `use actogram::prelude::*`.
+///
+/// It shares no name with `actix::prelude`.
+pub mod prelude {
+    pub use crate::{
+        Api, Client, ClientBuilder, Cx, Error, EventHandler, LoopApi, LoopCx, Msg, NewUpdate, Order, Result, SignalLoop,
+        Update, escape_html, html,
+    };
+}

@@ -206,7 +206,7 @@ impl Api {
     /// # Errors
     /// The datacenter's refusal.
     pub async fn log_out(&self) -> Result<()> {
-        self.invoke(functions::auth::LogOut {}).await?;
+        self.invoke(functions::auth::LogOut).await?;
         self.account().forget().await.map_err(|error| Error::from_call("auth.logOut", error))
     }
 
@@ -247,7 +247,7 @@ impl Api {
     }
 
     async fn password_state(&self) -> Result<types::account::Password> {
-        match self.invoke(functions::account::GetPassword {}).await? {
+        match self.invoke(functions::account::GetPassword).await? {
             enums::account::Password::Password(state) => Ok(*state),
         }
     }

@@ -56,7 +56,7 @@ impl PeerId {
     pub fn from_bot_api(id: i64) -> Result<Self, PeerError> {
         match id {
             1..=MAX_USER => Ok(Self::User(id)),
-            -MAX_CHAT..=-1 => Ok(Self::Chat(-id)),
+            id if (-MAX_CHAT..0).contains(&id) => Ok(Self::Chat(-id)),
             _ => match id.checked_add(CHANNEL_BASE).and_then(i64::checked_neg) {
                 Some(channel) if (1..=MAX_CHANNEL).contains(&channel) || MONOFORUM.contains(&channel) => {
                     Ok(Self::Channel(channel))

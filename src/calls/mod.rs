@@ -9,6 +9,7 @@ use actogram_actors::CallPolicy;
 use tokio::task::AbortHandle;
 
 pub use messages::{DeleteMessages, EditMessage, SendMessage};
+pub(crate) use raw::decode;
 pub use raw::{CallByName, Invoke};
 
 use crate::{Api, Error, Result};

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use actogram_actors::DedupeId;
-use actogram_tl::{enums, json};
+use actogram_tl::{Encode, enums, json};
 
 use crate::{Api, Msg, PeerId};
 
@@ -62,7 +62,8 @@ impl Update {
 
     /// The update as JSON: `_` names the constructor, fields are snake_case, bytes are base64.
     pub fn to_json(&self) -> serde_json::Value {
-        json::to_value(&*self.raw)
+        // What was decoded by the schema can be written by it.
+        json::decode("Update", self.raw.to_bytes()).unwrap_or_default()
     }
 
     pub(crate) fn is_edit(&self) -> bool {

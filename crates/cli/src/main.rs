@@ -17,6 +17,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Shows the main job on the local datacenter, and ends by itself.
+    Demo,
+    /// Connects an account and prints every update as JSON, until a signal.
+    Run(commands::account::Run),
+    /// Calls one method by name and prints its result as JSON.
+    Call(commands::account::Call),
+    /// Prints who is logged in.
+    Whoami(commands::account::WhoAmI),
     /// Runs a local datacenter until a signal.
     Datacenter(commands::datacenter::Arguments),
 }
@@ -29,6 +37,10 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let outcome = match Arguments::parse().command {
+        Command::Demo => commands::demo::run().await,
+        Command::Run(arguments) => commands::account::run(arguments).await,
+        Command::Call(arguments) => commands::account::call(arguments).await,
+        Command::Whoami(arguments) => commands::account::who_am_i(arguments).await,
         Command::Datacenter(arguments) => commands::datacenter::run(arguments).await,
     };
     match outcome {

@@ -5,7 +5,9 @@
     reason = "a command line talks to its terminal"
 )]
 
+pub(crate) mod account;
 pub(crate) mod datacenter;
+pub(crate) mod demo;
 
 /// What a subcommand ends with.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;

@@ -5,7 +5,11 @@ use std::io::{Read, Write};
 
 use actogram_tl::{Reader, Writer, mtproto::ids};
 use bytes::Bytes;
-use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use flate2::{
+    Compression,
+    bufread::{GzDecoder, ZlibDecoder},
+    write::GzEncoder,
+};
 
 /// The most bytes a packed object may unfold to.
 pub const MOST_INFLATED: usize = 16 * 1024 * 1024;
@@ -51,18 +55,40 @@ pub(super) fn unpack(body: Bytes) -> Result<Bytes, GzipError> {
     }
 }
 
+/// Unfolds gzip, and zlib as well, which clients in use send under the same name.
 fn inflate(packed: &[u8]) -> Result<Bytes, GzipError> {
-    let mut decoder = GzDecoder::new(packed);
+    if is_zlib(packed) {
+        let mut decoder = ZlibDecoder::new(packed);
+        let unpacked = read_bounded(&mut decoder)?;
+        whole(decoder.into_inner(), unpacked)
+    } else {
+        let mut decoder = GzDecoder::new(packed);
+        let unpacked = read_bounded(&mut decoder)?;
+        whole(decoder.into_inner(), unpacked)
+    }
+}
+
+/// The header of RFC 1950: method 8, and a checksum that gzip's header fails.
+fn is_zlib(packed: &[u8]) -> bool {
+    matches!(packed, [first, second, ..]
+        if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
+}
+
+fn read_bounded(decoder: &mut impl Read) -> Result<Vec<u8>, GzipError> {
     let mut unpacked = Vec::new();
     let read = decoder
-        .by_ref()
         .take(MOST_INFLATED as u64 + 1)
         .read_to_end(&mut unpacked)
         .map_err(|error| GzipError::Broken(error.to_string()))?;
     if read > MOST_INFLATED {
-        return Err(GzipError::TooLarge);
+        Err(GzipError::TooLarge)
+    } else {
+        Ok(unpacked)
     }
-    match decoder.into_inner().len() {
+}
+
+fn whole(rest: &[u8], unpacked: Vec<u8>) -> Result<Bytes, GzipError> {
+    match rest.len() {
         0 => Ok(unpacked.into()),
         left => Err(GzipError::Trailing(left)),
     }
@@ -112,6 +138,29 @@ mod tests {
         let packed = pack(&body).unwrap();
         assert!(packed.len() < 1_000);
         assert_eq!(unpack(packed).unwrap(), body);
+    }
+
+    fn zlib(data: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// mtcute packs this way; its bounds are those of gzip.
+    #[test]
+    fn zlib_unfolds_as_gzip_does() {
+        let body = vec![7; 5000];
+        let whole = zlib(&body);
+        assert_eq!(unpack(wrapped(&whole)).unwrap(), body);
+        for cut in 0..whole.len() {
+            let refused = unpack(wrapped(&whole[..cut]));
+            assert!(matches!(refused, Err(GzipError::Broken(_))), "cut at {cut}");
+        }
+        let twice = [zlib(&[1; 8]), zlib(&[2; 8])].concat();
+        let refused = unpack(wrapped(&twice));
+        assert!(matches!(refused, Err(GzipError::Trailing(_))));
+        let bomb = zlib(&vec![0; MOST_INFLATED + 1]);
+        assert_eq!(unpack(wrapped(&bomb)), Err(GzipError::TooLarge));
     }
 
     /// S12, and its disarmed twin: the same path with an honest object.

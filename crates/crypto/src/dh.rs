@@ -259,3 +259,19 @@ fn remember(prime: [u8; 256]) {
     }
     good.push(prime);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The other test refuses it as well, so that this one is looked at alone.
+    #[test]
+    fn k7_random_bases_find_what_was_made_against_fixed_ones() {
+        let pseudoprime = include_str!("../tests/support/strong_pseudoprime.hex").trim();
+        assert!(!passes_random_bases(U2048::from_be_hex(pseudoprime)));
+        let known = U2048::from_be_slice(&KNOWN_PRIME);
+        assert!(passes_random_bases(known));
+        assert!(passes_random_bases(known.shr_vartime(1)));
+        assert!(!passes_random_bases(known.wrapping_add(&U2048::ONE)));
+    }
+}

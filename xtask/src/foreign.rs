@@ -12,11 +12,10 @@ pub(crate) struct Client {
     pub(crate) run: fn(&Path) -> Result<(), String>,
 }
 
-pub(crate) const CLIENTS: &[Client] = &[Client {
-    name: "Telethon (Python) against the local datacenter",
-    prepare: prepare_python,
-    run: run_python,
-}];
+pub(crate) const CLIENTS: &[Client] = &[
+    Client { name: "Telethon (Python) against the local datacenter", prepare: prepare_python, run: run_python },
+    Client { name: "mtcute (Node) against the local datacenter", prepare: prepare_node, run: run_node },
+];
 
 const ENVIRONMENT: &str = "target/foreign/python";
 
@@ -29,7 +28,11 @@ fn prepare_python(root: &Path) -> Result<(), String> {
     )?;
     let environment = root.join(ENVIRONMENT);
     let python = environment.join("bin/python").display().to_string();
-    if !command::works(&python, &["-c", "import telethon, pytest"]) {
+    // What is installed must be what is asked for, also after the versions there were changed.
+    let wanted = std::fs::read_to_string(root.join("tests/foreign/python/requirements.txt"))
+        .map_err(|error| format!("requirements.txt: {error}"))?;
+    let installed = environment.join("installed.txt");
+    if std::fs::read_to_string(&installed).ok().as_deref() != Some(wanted.as_str()) {
         command::run(
             root,
             "python3",
@@ -76,4 +79,17 @@ fn run_python(root: &Path) -> Result<(), String> {
         &arguments,
         &[("ACTOGRAM", &binary), ("PYTHONDONTWRITEBYTECODE", "1")],
     )
+}
+
+fn prepare_node(root: &Path) -> Result<(), String> {
+    command::ensure("node", &["--version"], &["nodejs"])?;
+    command::ensure("npm", &["--version"], &["npm"])?;
+    // The only scripts there build a database that nobody opens.
+    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    command::run(&root.join("tests/foreign/node"), "npm", &install, &[])
+}
+
+fn run_node(root: &Path) -> Result<(), String> {
+    let binary = root.join("target/debug/actogram").display().to_string();
+    command::run(&root.join("tests/foreign/node"), "node", &["--test"], &[("ACTOGRAM", &binary)])
 }

@@ -31,7 +31,7 @@ const BUILT_IN: [&str; 4] = ["boolFalse", "boolTrue", "true", "vector"];
 ///
 /// # Errors
 /// Says which tool or file failed.
-pub fn run() -> Result<(), String> {
+pub(crate) fn run() -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let scratch = root.join("target/schema");
     let out = root.join("crates/tl/schema");

@@ -1,0 +1,161 @@
+// mtcute, unchanged but for address and RSA key, uses the datacenter as it uses Telegram.
+
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { connectTcp } from '@fuman/node'
+import {
+  IntermediatePacketCodec, MemoryStorage, ObfuscatedPacketCodec, PaddedIntermediatePacketCodec, TelegramClient, html, tl,
+} from '@mtcute/node'
+import { NodeCryptoProvider, addPublicKey } from '@mtcute/node/utils.js'
+
+import { Cable, Datacenter, PATIENCE, eventually } from './datacenter.mjs'
+
+const BOT = 'mtcute_test_bot'
+const timeout = 3 * PATIENCE
+let datacenter
+let numbers = 0
+
+before(async () => { datacenter = await Datacenter.start(BOT) })
+after(async () => { await datacenter?.stop() })
+
+const CODECS = {
+  intermediate: () => new IntermediatePacketCodec(),
+  'padded intermediate': () => new PaddedIntermediatePacketCodec(),
+  'obfuscated intermediate': () => new ObfuscatedPacketCodec(new IntermediatePacketCodec()),
+}
+
+/** A client that is destroyed when the test ends. */
+async function client(t, { address = datacenter, codec = CODECS.intermediate } = {}) {
+  const dc = { id: address.id, ipAddress: address.host, port: address.port }
+  const made = new TelegramClient({
+    apiId: 1,
+    apiHash: '0123456789abcdef0123456789abcdef',
+    storage: new MemoryStorage(),
+    defaultDcs: { main: dc, media: dc },
+    logLevel: 1,
+    disableUpdates: false,
+    transport: {
+      async connect({ ipAddress, port }) {
+        const connection = await connectTcp({ address: ipAddress, port })
+        connection.setNoDelay(true)
+        return connection
+      },
+      packetCodec: codec,
+    },
+  })
+  const crypto = new NodeCryptoProvider()
+  await crypto.initialize?.()
+  addPublicKey(crypto, datacenter.publicKey)
+  t.after(() => made.destroy())
+  return made
+}
+
+async function bot(t, options) {
+  const made = await client(t, options)
+  await made.start({ botToken: datacenter.find('bot').token })
+  return made
+}
+
+/** Signs a new person up: mtcute has no method for it. */
+async function person(t, firstName, options) {
+  const made = await client(t, options)
+  numbers += 1
+  const phone = `+1998${String(numbers).padStart(7, '0')}`
+  await made.connect()
+  const sent = await made.sendCode({ phone })
+  const phoneCode = await datacenter.code(phone, 0)
+  await assert.rejects(
+    made.signIn({ phone, phoneCodeHash: sent.phoneCodeHash, phoneCode }),
+    (error) => tl.RpcError.is(error) || /sign/i.test(error.message),
+  )
+  const signedUp = await made.call({
+    _: 'auth.signUp', phoneNumber: phone, phoneCodeHash: sent.phoneCodeHash, firstName, lastName: '',
+  })
+  await made.notifyLoggedIn(signedUp)
+  await made.startUpdatesLoop()
+  return Object.assign(made, { phoneOfTest: phone })
+}
+
+function collect(emitter) {
+  const got = []
+  emitter.add((item) => got.push(item))
+  return got
+}
+
+for (const [name, codec] of Object.entries(CODECS)) {
+  test(`logs in as bot over ${name}`, { timeout }, async (t) => {
+    const made = await bot(t, { codec })
+    const me = await made.getMe()
+    assert.equal(me.isBot, true)
+    assert.equal(me.username, BOT)
+    assert.equal(String(me.id), datacenter.find('bot').token.split(':')[0])
+  })
+}
+
+test('logs in by phone and code, again without sign-up', { timeout }, async (t) => {
+  const first = await person(t, 'Ada')
+  const me = await first.getMe()
+  assert.equal(me.firstName, 'Ada')
+  assert.equal(me.isBot, false)
+
+  const second = await client(t)
+  await second.connect()
+  const sent = await second.sendCode({ phone: first.phoneOfTest })
+  const phoneCode = await datacenter.code(first.phoneOfTest, 1)
+  const user = await second.signIn({ phone: first.phoneOfTest, phoneCodeHash: sent.phoneCodeHash, phoneCode })
+  assert.equal(user.id, me.id)
+})
+
+test('a wrong token is refused by its documented error', { timeout }, async (t) => {
+  const made = await client(t)
+  await assert.rejects(made.start({ botToken: `1:${'A'.repeat(35)}` }), (error) => tl.RpcError.is(error, 'ACCESS_TOKEN_INVALID'))
+})
+
+test('bot and person talk, edit, delete and read history', { timeout }, async (t) => {
+  const robot = await bot(t)
+  const human = await person(t, 'Linus')
+  const atRobot = collect(robot.onNewMessage)
+  const atHuman = collect(human.onNewMessage)
+  const edits = collect(human.onEditMessage)
+  const deletions = collect(human.onDeleteMessage)
+  const marker = randomBytes(8).toString('hex')
+
+  await human.sendText(BOT, `hello ${marker}`)
+  const received = await eventually(() => atRobot.find((m) => m.text.includes(marker)), 'the bot receives the message')
+  const answer = await robot.replyText(received, html`<b>bold</b> ${marker}`)
+  const got = await eventually(() => atHuman.find((m) => m.text === `bold ${marker}`), 'the person receives the answer')
+  assert.deepEqual(got.entities.map((e) => [e.kind, e.offset, e.length]), [['bold', 0, 4]])
+  assert.notEqual(got.replyToMessage, null)
+
+  await robot.editMessage({ message: answer, text: `edited ${marker}` })
+  await eventually(() => edits.find((m) => m.text === `edited ${marker}`), 'the edit arrives')
+
+  const history = async () => (await human.getHistory(BOT, { limit: 10 })).map((m) => m.text).filter((text) => text.includes(marker))
+  assert.deepEqual(await history(), [`edited ${marker}`, `hello ${marker}`], 'newest first')
+  await human.readHistory(BOT)
+
+  await robot.deleteMessages([answer], { revoke: true })
+  await eventually(() => deletions.some((d) => d.messageIds.includes(got.id)), 'the deletion arrives')
+  assert.deepEqual(await history(), [`hello ${marker}`])
+})
+
+test('reconnects after a cut and misses nothing', { timeout }, async (t) => {
+  const robot = await bot(t)
+  const cable = await Cable.lay(datacenter)
+  t.after(() => cable.remove())
+  const human = await person(t, 'Edsger', { address: cable })
+  const asked = collect(robot.onNewMessage)
+  const received = collect(human.onNewMessage)
+  const marker = randomBytes(8).toString('hex')
+  await human.sendText(BOT, `first ${marker}`)
+  const question = await eventually(() => asked.find((m) => m.text === `first ${marker}`), 'the bot receives the message')
+
+  const dials = cable.accepted
+  cable.cut()
+  await robot.replyText(question, `during the cut ${marker}`)
+  await human.sendText(BOT, `after the cut ${marker}`)
+  await eventually(() => asked.some((m) => m.text === `after the cut ${marker}`), 'sending works again')
+  await eventually(() => received.some((m) => m.text === `during the cut ${marker}`), 'what came during the cut arrives')
+  assert.ok(cable.accepted > dials, 'the client dialled again')
+})

@@ -320,6 +320,11 @@ impl Account {
         self.inner.root.handle().snapshot()
     }
 
+    /// The group its actors are in: to watch them, or to end a life of one.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.inner.root
+    }
+
     /// Waits until the account cannot go on, and tells why.
     pub async fn ended(&self) -> StopReason {
         let mut stopped = self.shared().watch_stopped();

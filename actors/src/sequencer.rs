@@ -34,7 +34,6 @@ pub struct UpdatesActor {
     shared: Arc<Shared>,
     stream: UpdateStream,
     ledger: Arc<Ledger>,
-    sink: Option<Arc<dyn UpdateSink>>,
     inbox: VecDeque<Incoming>,
     /// The first of the inbox waits for the store to say whether its sender is known.
     looking_up: bool,
@@ -75,7 +74,6 @@ impl UpdatesActor {
             ledger: ledger(&shared, mark),
             shared,
             stream: UpdateStream::new(),
-            sink: None,
             inbox: VecDeque::new(),
             looking_up: false,
             from,
@@ -176,7 +174,7 @@ impl UpdatesActor {
     }
 
     fn hand_out(&mut self) {
-        let Some(sink) = self.sink.clone() else {
+        let Some(sink) = self.shared.sink() else {
             return;
         };
         while self.ledger.undone() < MOST_UNDONE
@@ -333,11 +331,13 @@ impl UpdatesActor {
 /// The ledger that stores positions, and wakes the actor when handlers have caught up.
 fn ledger(shared: &Arc<Shared>, mark: Option<Position>) -> Arc<Ledger> {
     let shared = shared.clone();
+    let number = shared.next_ledger();
     Ledger::new(
         mark,
         Box::new(move |mark, undone| {
             if let Some(mark) = mark
                 && shared.me().is_some()
+                && shared.present_ledger() == number
             {
                 shared.store.write(Write::Position(mark));
             }
@@ -382,6 +382,13 @@ fn affected(method: &str, body: &Bytes) -> Option<(i32, i32)> {
 
 impl Actor for UpdatesActor {
     type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // In a later life: what was with handlers and not done when the last one failed comes again.
+        if self.shared.is_following() {
+            self.start(ctx);
+        }
+    }
 }
 
 /// An object of type `Updates` that the datacenter sent by itself.
@@ -469,6 +476,7 @@ impl Handler<StartUpdates> for UpdatesActor {
             return;
         }
         self.starting.push(told);
+        self.shared.set_following(true);
         self.start(ctx);
         self.pump(ctx);
     }
@@ -483,7 +491,7 @@ impl Handler<SetSink> for UpdatesActor {
     type Result = ();
 
     fn handle(&mut self, SetSink(sink): SetSink, ctx: &mut Self::Context) {
-        self.sink = Some(sink);
+        self.shared.set_sink(Some(sink));
         self.pump(ctx);
     }
 }
@@ -498,6 +506,7 @@ impl Handler<LoggedOut> for UpdatesActor {
 
     fn handle(&mut self, LoggedOut: LoggedOut, ctx: &mut Self::Context) {
         self.stream.stop();
+        self.shared.set_following(false);
         // The next login is somebody else's, perhaps: it begins from its own state.
         self.from = From::Read(None);
         self.pump(ctx);
@@ -513,7 +522,7 @@ impl Handler<Settle> for UpdatesActor {
     type Result = ();
 
     fn handle(&mut self, Settle(told): Settle, ctx: &mut Self::Context) {
-        self.sink = None;
+        self.shared.set_sink(None);
         self.settling.push(told);
         self.pump(ctx);
     }

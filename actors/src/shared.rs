@@ -19,12 +19,13 @@ use tokio::{
 };
 
 use crate::{
-    api::ApiActor,
+    api::{ApiActor, Halt},
     config::AccountConfig,
     crypto_pool::CryptoPool,
-    datacenter::{ConnectionActor, DatacenterActor},
+    datacenter::{ConnectionActor, DatacenterActor, StopConnection},
     events::{AccountEvent, StopReason},
     sequencer::UpdatesActor,
+    updates::UpdateSink,
 };
 
 /// Makes sources of random bytes.
@@ -55,6 +56,9 @@ pub(crate) struct Shared {
     events: broadcast::Sender<AccountEvent>,
     stopped: watch::Sender<Option<StopReason>>,
     me: Mutex<Option<SelfUser>>,
+    sink: Mutex<Option<Arc<dyn UpdateSink>>>,
+    following: AtomicBool,
+    ledger: AtomicU64,
     closing: AtomicBool,
     in_flight: AtomicUsize,
     drained: Notify,
@@ -83,6 +87,9 @@ impl Shared {
             events: broadcast::Sender::new(EVENTS),
             stopped: watch::Sender::new(None),
             me: Mutex::new(me),
+            sink: Mutex::new(None),
+            following: AtomicBool::new(false),
+            ledger: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             drained: Notify::new(),
@@ -156,6 +163,11 @@ impl Shared {
         });
         if first {
             self.emit(AccountEvent::Stopped(reason));
+            // Whoever waits learns of it now, wherever the call is.
+            if let Some(addresses) = self.addresses() {
+                addresses.api.do_send(Halt);
+                addresses.connection.do_send(StopConnection);
+            }
         }
     }
 
@@ -204,6 +216,36 @@ impl Shared {
         if let Some(addresses) = self.addresses() {
             addresses.updates.do_send(crate::sequencer::LoggedOut);
         }
+    }
+
+    /// Where updates go. It outlives the lives of their actor.
+    pub(crate) fn sink(&self) -> Option<Arc<dyn UpdateSink>> {
+        self.sink
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_sink(&self, sink: Option<Arc<dyn UpdateSink>>) {
+        *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = sink;
+    }
+
+    /// Whether updates are to be followed, in the next life of their actor too.
+    pub(crate) fn is_following(&self) -> bool {
+        self.following.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_following(&self, following: bool) {
+        self.following.store(following, Ordering::Release);
+    }
+
+    /// A number for a new ledger. Those before it no longer say how far updates were handled.
+    pub(crate) fn next_ledger(&self) -> u64 {
+        self.ledger.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    pub(crate) fn present_ledger(&self) -> u64 {
+        self.ledger.load(Ordering::Acquire)
     }
 
     pub(crate) fn close(&self) {

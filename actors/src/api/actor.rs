@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::{Call, CallPolicy, Permits, Refusal, classify};
 use crate::{
-    datacenter::{CancelCall, SendCall, StopConnection},
+    datacenter::{CancelCall, SendCall},
     error::CallError,
     events::{AccountEvent, StopReason},
     shared::Shared,
@@ -175,17 +175,7 @@ impl ApiActor {
             kind: KeyKind::Permanent,
         });
         self.shared.store.write(Write::SelfUser(None));
-        self.stop(StopReason::AuthKeyDuplicated);
-    }
-
-    fn stop(&mut self, reason: StopReason) {
-        self.shared.stop(reason.clone());
-        for (_, call) in std::mem::take(&mut self.sleeping) {
-            call.settle(Err(CallError::Stopped(reason.clone())));
-        }
-        if let Some(addresses) = self.shared.addresses() {
-            addresses.connection.do_send(StopConnection);
-        }
+        self.shared.stop(StopReason::AuthKeyDuplicated);
     }
 }
 
@@ -244,6 +234,24 @@ impl Handler<Cancel> for ApiActor {
                     addresses.connection.do_send(CancelCall(id));
                 }
             }
+        }
+    }
+}
+
+/// The account cannot go on: whatever sleeps learns of it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Halt;
+
+impl Handler<Halt> for ApiActor {
+    type Result = ();
+
+    fn handle(&mut self, Halt: Halt, _: &mut Self::Context) {
+        let Some(reason) = self.shared.stopped() else {
+            return;
+        };
+        for (_, call) in std::mem::take(&mut self.sleeping) {
+            call.settle(Err(CallError::Stopped(reason.clone())));
         }
     }
 }

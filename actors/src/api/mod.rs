@@ -5,7 +5,7 @@ mod call;
 mod refusal;
 
 pub(crate) use actor::lost_reply;
-pub(crate) use actor::{Abort, Cancel, Refused, Submit};
+pub(crate) use actor::{Abort, Cancel, Halt, Refused, Submit};
 pub use actor::{ApiActor, InvokeRaw};
 pub use call::CallPolicy;
 pub(crate) use call::{Call, Permits};

@@ -8,7 +8,7 @@ use actogram_runtime::SupervisedContext;
 use actogram_store::{AuthKeyRecord, KeyKind, SaltRecord, Write};
 use tokio::sync::oneshot;
 
-use super::{CreateKey, StopConnection, UseKey, dialer::Dialer};
+use super::{CreateKey, UseKey, dialer::Dialer};
 use crate::{
     config::DatacenterAddress,
     connector::Io,
@@ -342,9 +342,6 @@ impl Handler<KeyUnknown> for DatacenterActor {
     fn handle(&mut self, KeyUnknown: KeyUnknown, _: &mut Self::Context) {
         // The key stays in the store: the error is not authenticated.
         self.shared.stop(StopReason::AuthKeyUnknown { dc: self.dc });
-        if let Some(addresses) = self.shared.addresses() {
-            addresses.connection.do_send(StopConnection);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The actor that agrees on an auth key with a datacenter (<https://core.telegram.org/mtproto/auth_key>).
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use actix::{Actor, Handler, Message};
 use actogram_mtproto::{
@@ -76,27 +76,40 @@ impl Handler<CreateKey> for AuthKeyActor {
     }
 }
 
+/// How long to wait for the datacenter's actor to come back.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Answers without a key of ours, in a row, after which it is believed that the datacenter has none. One alone may be a
+/// corrupt byte.
+const NO_KNOWN_KEY: u32 = 3;
+
 /// Tries until there is a key, or the account cannot go on.
 async fn create(shared: Arc<Shared>, dc: i32) -> Option<CreatedKey> {
+    let mut strangers = 0;
     loop {
+        if shared.stopped().is_some() {
+            return None;
+        }
         let datacenter = &shared.addresses()?.datacenter;
         let (wish, dialed) = oneshot::channel();
         datacenter.do_send(Dial(wish));
         let Ok(Dialed { io, address }) = dialed.await else {
             // The datacenter's actor has a new life, or the account has stopped.
-            if shared.stopped().is_some() {
-                return None;
-            }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(ASK_AGAIN).await;
             continue;
         };
         match exchange(&shared, dc, io, &address).await {
             Ok(created) => return Some(created),
-            Err(ExchangeError::Handshake(error @ HandshakeError::NoKnownKey { .. })) => {
-                shared.stop(StopReason::NoTrustedKey(error.to_string()));
-                return None;
-            }
             Err(error) => {
+                let stranger = matches!(
+                    &error,
+                    ExchangeError::Handshake(HandshakeError::NoKnownKey { .. })
+                );
+                strangers = if stranger { strangers + 1 } else { 0 };
+                if strangers == NO_KNOWN_KEY {
+                    shared.stop(StopReason::NoTrustedKey(error.to_string()));
+                    return None;
+                }
                 datacenter.do_send(ConnectionLost {
                     address: address.to_string(),
                     why: error.to_string(),

@@ -246,7 +246,10 @@ impl ConnectionActor {
     fn transport_error(&mut self, code: i32, ctx: &mut SupervisedContext<Self>) {
         let why = match code {
             error_code::AUTH_KEY_NOT_FOUND => {
-                self.keys_unknown += 1;
+                // Over a connection on which the key was good a moment ago it says nothing about the key.
+                if matches!(&self.link, Link::Open(open) if !open.worked) {
+                    self.keys_unknown += 1;
+                }
                 "the datacenter says it does not know the auth key (-404)".to_owned()
             }
             error_code::FLOOD => "the datacenter refuses more connections (-429)".to_owned(),

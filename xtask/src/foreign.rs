@@ -13,7 +13,7 @@ pub(crate) struct Client {
 }
 
 pub(crate) const CLIENTS: &[Client] = &[
-    Client { name: "Telethon (Python) against the local datacenter", prepare: prepare_python, run: run_python },
+    Client { name: "Telethon and kurigram (Python) against the local datacenter", prepare: prepare_python, run: run_python },
     Client { name: "mtcute (Node) against the local datacenter", prepare: prepare_node, run: run_node },
 ];
 

@@ -16,4 +16,4 @@ def pytest_runtest_makereport(item, call):
 def pytest_terminal_summary(terminalreporter):
     passed = len(terminalreporter.stats.get("passed", []))
     rest = sum(len(terminalreporter.stats.get(kind, [])) for kind in ("failed", "error", "skipped"))
-    terminalreporter.write_line(f"telethon: {passed} passed, {rest} not passed")
+    terminalreporter.write_line(f"foreign clients: {passed} passed, {rest} not passed")

@@ -11,10 +11,6 @@ import subprocess
 import tempfile
 import time
 
-from telethon import TelegramClient
-from telethon.crypto import rsa
-from telethon.sessions import MemorySession
-
 API_ID = 1
 API_HASH = "0123456789abcdef0123456789abcdef"
 PATIENCE = 30.0
@@ -44,11 +40,7 @@ class Datacenter:
         ready = self.events("ready")[0]
         host, _, port = ready["address"].rpartition(":")
         self.host, self.port, self.dc_id = host, int(port), ready["dc"]
-        rsa._server_keys.clear()
-        rsa.add_key(ready["public_key"], old=False)
-        assert f"{next(iter(rsa._server_keys)) % 2**64:016x}" == ready["fingerprint"]
-        # Telethon keeps the configuration on the class: a client of another datacenter must not see it.
-        TelegramClient._config = None
+        self.public_key, self.fingerprint = ready["public_key"], ready["fingerprint"]
 
     def _wait_for(self, condition):
         end = time.monotonic() + PATIENCE
@@ -91,14 +83,6 @@ class Datacenter:
                 return codes[-1]
             await asyncio.sleep(0.05)
         raise TimeoutError(f"no login code for {phone} within {PATIENCE:.0f} s")
-
-    def client(self, connection, session=None, address=None, **options):
-        if session is None:
-            session = MemorySession()
-            session.set_dc(self.dc_id, *(address or (self.host, self.port)))
-        options.setdefault("connection_retries", 5)
-        options.setdefault("retry_delay", 1)
-        return TelegramClient(session, API_ID, API_HASH, connection=connection, **options)
 
 
 class Cable:

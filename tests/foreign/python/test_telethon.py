@@ -6,11 +6,12 @@ import itertools
 import secrets
 
 import pytest
-from telethon import errors, events, functions, types
+from telethon import TelegramClient, errors, events, functions, types
+from telethon.crypto import rsa
 from telethon.network import connection as transports
 from telethon.sessions import MemorySession
 
-from datacenter import PATIENCE, Cable, Datacenter, eventually
+from datacenter import API_HASH, API_ID, PATIENCE, Cable, Datacenter, eventually
 
 TRANSPORTS = {
     "abridged": transports.ConnectionTcpAbridged,
@@ -27,11 +28,33 @@ def new_phone():
     return f"+1999{next(_numbers):07}"
 
 
-@pytest.fixture(scope="session")
-def datacenter():
+def told(running):
+    """Tells Telethon the key of a datacenter: it knows one at a time."""
+    rsa._server_keys.clear()
+    rsa.add_key(running.public_key, old=False)
+    assert f"{next(iter(rsa._server_keys)) % 2**64:016x}" == running.fingerprint
+    # The configuration is kept on the class: a client of another datacenter must not see it.
+    TelegramClient._config = None
+    return running
+
+
+@pytest.fixture(scope="module")
+def shared():
     running = Datacenter(bots=["telethon_test_bot"])
     yield running
     assert running.stop() == 0, "the datacenter ends well"
+
+
+@pytest.fixture
+def datacenter(shared):
+    return told(shared)
+
+
+def new_client(datacenter, connection, session=None, address=None, **options):
+    if session is None:
+        session = MemorySession()
+        session.set_dc(datacenter.dc_id, *(address or (datacenter.host, datacenter.port)))
+    return TelegramClient(session, API_ID, API_HASH, connection=connection, **options)
 
 
 def run(scenario):
@@ -40,7 +63,7 @@ def run(scenario):
 
 async def person(stack, datacenter, name, transport=ABRIDGED, **options):
     """A client of a person who has just signed up by phone and code."""
-    client = datacenter.client(transport, **options)
+    client = new_client(datacenter, transport, **options)
     stack.push_async_callback(client.disconnect)
     await client.connect()
     phone = new_phone()
@@ -56,7 +79,7 @@ async def person(stack, datacenter, name, transport=ABRIDGED, **options):
 
 
 async def bot(stack, datacenter, transport=ABRIDGED, **options):
-    client = datacenter.client(transport, **options)
+    client = new_client(datacenter, transport, **options)
     stack.push_async_callback(client.disconnect)
     tokens = datacenter.bot_tokens()
     assert tokens, "the datacenter was started without a bot"
@@ -105,7 +128,7 @@ def test_a_second_login_needs_no_sign_up(datacenter):
         async with contextlib.AsyncExitStack() as stack:
             first = await person(stack, datacenter, "Grace")
             phone = first.phone_for_test
-            second = datacenter.client(TRANSPORTS["intermediate"])
+            second = new_client(datacenter, TRANSPORTS["intermediate"])
             stack.push_async_callback(second.disconnect)
             await second.connect()
             seen = len(datacenter.codes_issued(phone))
@@ -119,7 +142,7 @@ def test_a_second_login_needs_no_sign_up(datacenter):
 def test_a_wrong_code_and_a_wrong_token_are_refused(datacenter):
     async def scenario():
         async with contextlib.AsyncExitStack() as stack:
-            client = datacenter.client(ABRIDGED)
+            client = new_client(datacenter, ABRIDGED)
             stack.push_async_callback(client.disconnect)
             await client.connect()
             phone = new_phone()
@@ -180,7 +203,7 @@ def test_every_session_of_an_account_gets_the_update(datacenter):
             robot = await bot(stack, datacenter)
             human = await person(stack, datacenter, "Alan")
             phone = human.phone_for_test
-            other = datacenter.client(TRANSPORTS["obfuscated"])
+            other = new_client(datacenter, TRANSPORTS["obfuscated"])
             stack.push_async_callback(other.disconnect)
             await other.connect()
             seen = len(datacenter.codes_issued(phone))
@@ -251,7 +274,7 @@ def test_catches_up_by_difference_after_being_away(datacenter):
             for text in missed:
                 await asked[-1].respond(text)
 
-            back = datacenter.client(ABRIDGED, session=session, catch_up=True)
+            back = new_client(datacenter, ABRIDGED, session=session, catch_up=True)
             stack.push_async_callback(back.disconnect)
             received = collect(back, events.NewMessage(incoming=True))
             await back.connect()
@@ -275,7 +298,7 @@ def test_two_step_password(datacenter):
             password = secrets.token_hex(8)
             assert await owner.edit_2fa(new_password=password, hint="hex")
 
-            other = datacenter.client(TRANSPORTS["full"])
+            other = new_client(datacenter, TRANSPORTS["full"])
             stack.push_async_callback(other.disconnect)
             await other.connect()
             phone = owner.phone_for_test
@@ -294,7 +317,7 @@ def test_two_step_password(datacenter):
 
 def test_a_restart_from_the_state_file_keeps_key_login_and_messages(tmp_path):
     state = tmp_path / "datacenter.sqlite"
-    first = Datacenter(bots=["restart_test_bot"], state=state)
+    first = told(Datacenter(bots=["restart_test_bot"], state=state))
     second = None
 
     async def before():
@@ -307,7 +330,7 @@ def test_a_restart_from_the_state_file_keeps_key_login_and_messages(tmp_path):
 
     async def after(session, user_id):
         async with contextlib.AsyncExitStack() as stack:
-            human = second.client(ABRIDGED, session=session)
+            human = new_client(second, ABRIDGED, session=session)
             stack.push_async_callback(human.disconnect)
             key = session.auth_key.key
             await human.connect()
@@ -321,7 +344,7 @@ def test_a_restart_from_the_state_file_keeps_key_login_and_messages(tmp_path):
     try:
         session, user_id = asyncio.run(before())
         assert first.stop() == 0
-        second = Datacenter(listen=f"{first.host}:{first.port}", state=state)
+        second = told(Datacenter(listen=f"{first.host}:{first.port}", state=state))
         asyncio.run(after(session, user_id))
         assert second.stop() == 0
     finally:

@@ -136,14 +136,17 @@ impl Served {
         let mut read = BytesMut::with_capacity(READ_AT_A_TIME);
         let mut last_read = Instant::now();
         let mut last_write = Instant::now();
+        let mut nothing_to_write = true;
         loop {
             self.fill();
             if self.closing.is_some() && self.out.is_empty() {
                 break;
             }
-            if self.out.is_empty() {
+            // Time that passed while there was nothing to write does not count as a stall.
+            if nothing_to_write || self.out.is_empty() {
                 last_write = Instant::now();
             }
+            nothing_to_write = self.out.is_empty();
             let (look, disconnect) = self.deadlines(last_read, last_write);
             let listening = self.closing.is_none() && self.out.len() < READ_NO_MORE;
             read.reserve(READ_AT_A_TIME);

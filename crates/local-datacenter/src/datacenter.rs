@@ -13,7 +13,7 @@ use actogram_crypto::{
     rsa::{KeyError, PrivateKey, PublicKey},
 };
 use actogram_mtproto::session::server::Strictness;
-use tokio::io::DuplexStream;
+use tokio::{io::DuplexStream, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -249,18 +249,21 @@ async fn tend(
     mut orders: tokio::sync::mpsc::UnboundedReceiver<crate::model::Outcome>,
     stop: CancellationToken,
 ) {
-    let far = Duration::from_secs(3600);
     loop {
         let due = lock(&hub.world).poll_timeout();
-        let wait = due.map_or(far, |at| at.saturating_sub(hub.clock.unix()));
+        let wait = due.map(|at| at.saturating_sub(hub.clock.unix()));
+        let expiry = hub.next_expiry().map(|at| hub.clock.instant(at));
         tokio::select! {
             outcome = orders.recv() => match outcome {
                 Some(outcome) => hub.deliver(outcome),
                 None => return,
             },
-            () = tokio::time::sleep(wait), if due.is_some() => {
+            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
                 let outcome = lock(&hub.world).handle_timeout(hub.clock.unix());
                 hub.deliver(outcome);
+            }
+            () = tokio::time::sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {
+                hub.expire_sessions();
             }
             () = hub.rescheduled.notified() => {}
             () = stop.cancelled() => return,

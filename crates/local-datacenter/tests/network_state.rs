@@ -388,3 +388,38 @@ async fn updates_that_were_on_the_way_come_again() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_quick_acknowledgement_comes_for_whoever_asks_and_nobody_else() {
+    use actogram_mtproto::session::client::CallRequest;
+    let datacenter = datacenter().await;
+    for kind in [Kind::Abridged, Kind::Intermediate, Kind::PaddedIntermediate] {
+        let mut client = Client::connect_over(&datacenter, kind, true).await;
+        client.invoke(&CONFIG).await.unwrap();
+        assert!(client.quick_acks.is_empty());
+        let mut request = CallRequest::new(CONFIG.to_bytes());
+        request.quick_ack = true;
+        let call = client.start_request(request);
+        client.finish(call).await.unwrap();
+        assert_eq!(client.quick_acks.len(), 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_session_of_the_key_can_be_destroyed_and_its_own_cannot() {
+    let datacenter = datacenter().await;
+    let mut client = Client::connect(&datacenter).await;
+    client.invoke(&CONFIG).await.unwrap();
+    let first = client.session.session_id();
+    client.begin_session(0);
+    client.invoke(&CONFIG).await.unwrap();
+    let own = client.session.session_id();
+    assert_ne!(own, first);
+    assert_eq!(datacenter.counts(), (1, 2));
+    for (session_id, left) in [(own, 2), (first, 1), (first, 1)] {
+        client.start(&mtproto::functions::DestroySession { session_id });
+        client.idle(Duration::from_millis(100)).await.unwrap();
+        assert_eq!(datacenter.counts(), (1, left));
+        client.invoke(&CONFIG).await.unwrap();
+    }
+}

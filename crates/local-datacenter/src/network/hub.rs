@@ -155,6 +155,7 @@ impl Hub {
     }
 
     pub(crate) fn close(&self, id: ConnectionId) {
+        let now = self.clock.now().monotonic;
         let mut state = self.state();
         let Some(connection) = state.connections.remove(&id) else {
             return;
@@ -164,12 +165,15 @@ impl Hub {
                 && entry.connection == Some(id)
             {
                 entry.connection = None;
+                entry.away_since = Some(now);
                 entry.session.detached();
             }
             if state.doomed.contains(&session.0) {
                 state.bury(session.0);
             }
         }
+        drop(state);
+        self.rescheduled.notify_one();
     }
 
     pub(crate) fn key_exists(&self, id: i64) -> bool {
@@ -402,6 +406,21 @@ impl Hub {
             .values()
             .filter(|connection| connection.sessions.iter().any(|(of, _)| *of == key));
         of_key.map(|connection| connection.cancel.cancel()).count()
+    }
+
+    /// When a session has waited long enough for its client.
+    pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        self.state().sessions.next_expiry()
+    }
+
+    /// Forgets sessions whose clients stayed away.
+    pub(crate) fn expire_sessions(&self) {
+        let now = self.clock.now().monotonic;
+        let gone = self.state().sessions.expire(now);
+        let mut world = self.world();
+        for (key, session) in gone {
+            world.session_closed(key, session);
+        }
     }
 
     pub(crate) fn forget_sessions(&self) {

@@ -1,6 +1,9 @@
 //! The sessions of all keys, and which connection each one listens on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use actogram_mtproto::session::{ServerSalts, server::ServerSession};
 
@@ -13,9 +16,15 @@ pub(crate) type ConnectionId = u64;
 /// How many sessions of one key are kept. Beyond them the one that has been away longest is forgotten.
 const MOST_PER_KEY: usize = 64;
 
+/// How long a session waits for its client. Afterwards the client is told that it begins anew, and asks for what it
+/// missed. Longer than clients take to find another network, or to wake up.
+pub(crate) const KEPT: Duration = Duration::from_secs(15 * 60);
+
 pub(crate) struct Entry {
     pub(crate) session: ServerSession,
     pub(crate) connection: Option<ConnectionId>,
+    /// Since when no connection carries it, on the monotonic clock.
+    pub(crate) away_since: Option<Duration>,
     /// Grows with every use: the lowest has been away longest.
     used: u64,
 }
@@ -49,9 +58,11 @@ impl Sessions {
         let entry = self.entries.entry(id).or_insert_with(|| Entry {
             session: make(),
             connection: None,
+            away_since: None,
             used,
         });
         entry.used = used;
+        entry.away_since = None;
         (entry, self.salts.entry(id.0).or_default(), gone)
     }
 
@@ -68,6 +79,25 @@ impl Sessions {
             .map(|(id, _)| *id)?;
         self.entries.remove(&oldest);
         Some(oldest)
+    }
+
+    /// When the next session has waited long enough.
+    pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        let away = self.entries.values().filter_map(|entry| entry.away_since);
+        away.min().map(|since| since + KEPT)
+    }
+
+    /// Forgets the sessions that have waited long enough by now.
+    pub(crate) fn expire(&mut self, now: Duration) -> Vec<SessionId> {
+        let mut gone = Vec::new();
+        self.entries.retain(|id, entry| {
+            let expired = entry.away_since.is_some_and(|since| since + KEPT <= now);
+            if expired {
+                gone.push(*id);
+            }
+            !expired
+        });
+        gone
     }
 
     pub(crate) fn both(&mut self, id: SessionId) -> Option<(&mut Entry, &mut ServerSalts)> {

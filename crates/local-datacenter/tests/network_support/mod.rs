@@ -10,7 +10,7 @@ use std::{
 
 use actogram_crypto::{
     AuthKey,
-    random::{OsRandom, SeededRandom},
+    random::{OsRandom, Random, SeededRandom},
     rsa::PrivateKey,
 };
 use actogram_local_datacenter::{Builder, LocalDatacenter};
@@ -25,7 +25,7 @@ use actogram_mtproto::{
 use actogram_tl::{Decode, Encode, Function, RawQuery, functions};
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::{Instant, timeout, timeout_at},
 };
@@ -70,8 +70,15 @@ pub enum Outcome {
     Unknown,
 }
 
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A new generator for each use.
+pub type Randoms = Box<dyn FnMut() -> Box<dyn Random> + Send>;
+
 struct Wire {
-    stream: TcpStream,
+    obfuscated: bool,
+    stream: Box<dyn Stream>,
     transport: ClientTransport,
     input: BytesMut,
 }
@@ -83,13 +90,23 @@ impl Wire {
             .unwrap()
             .unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(Box::new(stream), kind, obfuscated, Box::new(OsRandom))
+    }
+
+    fn over(
+        stream: Box<dyn Stream>,
+        kind: Kind,
+        obfuscated: bool,
+        random: Box<dyn Random>,
+    ) -> Self {
         let obfuscation = obfuscated.then_some(Obfuscation {
             dc_id: 2,
             secret: None,
         });
         Self {
+            obfuscated,
             stream,
-            transport: ClientTransport::new(kind, obfuscation, Box::new(OsRandom)).unwrap(),
+            transport: ClientTransport::new(kind, obfuscation, random).unwrap(),
             input: BytesMut::new(),
         }
     }
@@ -129,15 +146,32 @@ pub struct Client {
     address: SocketAddr,
     kind: Kind,
     obfuscated: bool,
-    origin: Instant,
+    times: Times,
 }
 
-fn now_since(origin: Instant) -> Now {
-    Now {
-        monotonic: origin.elapsed(),
-        unix: SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap(),
+/// A client's clocks: the wall's goes on with tokio's, so that virtual time moves both.
+#[derive(Clone, Copy)]
+pub struct Times {
+    pub origin: Instant,
+    pub unix: Duration,
+}
+
+impl Times {
+    fn of_the_system() -> Self {
+        Self {
+            origin: Instant::now(),
+            unix: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        let monotonic = self.origin.elapsed();
+        Now {
+            monotonic,
+            unix: self.unix + monotonic,
+        }
     }
 }
 
@@ -148,17 +182,19 @@ pub async fn exchange(
     obfuscated: bool,
 ) -> Result<(Arc<AuthKey>, i64), End> {
     let mut wire = Wire::dial(address, kind, obfuscated).await;
-    exchange_over(&mut wire, Instant::now()).await
+    exchange_over(&mut wire, Times::of_the_system(), Box::new(OsRandom)).await
 }
 
-async fn exchange_over(wire: &mut Wire, origin: Instant) -> Result<(Arc<AuthKey>, i64), End> {
+async fn exchange_over(
+    wire: &mut Wire,
+    times: Times,
+    random: Box<dyn Random>,
+) -> Result<(Arc<AuthKey>, i64), End> {
     let config = ClientHandshakeConfig::permanent(vec![rsa_key().public().clone()], 2);
-    let mut handshake = ClientHandshake::new(config, Box::new(OsRandom));
-    handshake.start(now_since(origin));
+    let mut handshake = ClientHandshake::new(config, random);
+    handshake.start(times.now());
     loop {
-        handshake
-            .run_jobs(now_since(origin))
-            .map_err(|_| End::Refused)?;
+        handshake.run_jobs(times.now()).map_err(|_| End::Refused)?;
         if let Some(created) = handshake.poll_output() {
             return Ok((created.key, created.salt));
         }
@@ -170,7 +206,7 @@ async fn exchange_over(wire: &mut Wire, origin: Instant) -> Result<(Arc<AuthKey>
             .map_err(|_| End::Dead)??
         {
             Frame::Payload { bytes, .. } => handshake
-                .handle_input(now_since(origin), bytes.freeze())
+                .handle_input(times.now(), bytes.freeze())
                 .map_err(|_| End::Refused)?,
             Frame::Error(code) => return Err(End::Error(code)),
             _ => return Err(End::Refused),
@@ -210,17 +246,47 @@ impl Client {
     }
 
     pub async fn dial(address: SocketAddr, kind: Kind, obfuscated: bool) -> Result<Self, End> {
-        let origin = Instant::now();
-        let mut wire = Wire::dial(address, kind, obfuscated).await;
-        let (key, salt) = exchange_over(&mut wire, origin).await?;
+        let wire = Wire::dial(address, kind, obfuscated).await;
+        Self::begin(
+            wire,
+            address,
+            Times::of_the_system(),
+            Box::new(|| Box::new(OsRandom)),
+        )
+        .await
+    }
+
+    /// Over a stream that is no socket, under virtual time.
+    pub async fn over(
+        stream: impl Stream + 'static,
+        unix: Duration,
+        mut random: Randoms,
+    ) -> Result<Self, End> {
+        let times = Times {
+            origin: Instant::now(),
+            unix,
+        };
+        let wire = Wire::over(Box::new(stream), Kind::Intermediate, true, random());
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::begin(wire, nowhere, times, random).await
+    }
+
+    async fn begin(
+        mut wire: Wire,
+        address: SocketAddr,
+        times: Times,
+        mut random: Randoms,
+    ) -> Result<Self, End> {
+        let wire_kind = wire.transport.kind();
+        let (key, salt) = exchange_over(&mut wire, times, random()).await?;
         let config = ClientSessionConfig {
             key: key.clone(),
             salt,
             time_offset: 0,
             init: init(),
         };
-        let mut session = ClientSession::new(config, now_since(origin), Box::new(OsRandom));
-        session.connected(now_since(origin));
+        let mut session = ClientSession::new(config, times.now(), random());
+        session.connected(times.now());
         Ok(Self {
             session,
             key,
@@ -230,16 +296,37 @@ impl Client {
             outcomes: HashMap::new(),
             twice: Vec::new(),
             sent_payloads: Vec::new(),
-            wire: Some(wire),
             address,
-            kind,
-            obfuscated,
-            origin,
+            kind: wire_kind,
+            obfuscated: wire.obfuscated,
+            wire: Some(wire),
+            times,
         })
     }
 
     pub fn now(&self) -> Now {
-        now_since(self.origin)
+        self.times.now()
+    }
+
+    /// Goes on over another stream, which is no socket.
+    pub fn go_on_over(&mut self, stream: impl Stream + 'static) {
+        self.go_on(stream, Box::new(OsRandom));
+    }
+
+    /// As [`Self::go_on_over`], with an obfuscation that the seed decides.
+    pub fn go_on_over_seeded(&mut self, stream: impl Stream + 'static, seed: u64) {
+        self.go_on(stream, Box::new(SeededRandom::from_seed(seed)));
+    }
+
+    fn go_on(&mut self, stream: impl Stream + 'static, random: Box<dyn Random>) {
+        self.disconnect();
+        self.wire = Some(Wire::over(
+            Box::new(stream),
+            self.kind,
+            self.obfuscated,
+            random,
+        ));
+        self.session.connected(self.now());
     }
 
     pub fn move_to(&mut self, datacenter: &LocalDatacenter) {
@@ -256,6 +343,8 @@ impl Client {
         };
         self.session = ClientSession::new(config, self.now(), Box::new(OsRandom));
         self.session.connected(self.now());
+        // Calls are numbered anew.
+        self.outcomes.clear();
     }
 
     /// Hangs up.
@@ -293,23 +382,23 @@ impl Client {
     }
 
     async fn step_inner(&mut self, end: Instant) -> Result<(), End> {
-        let origin = self.origin;
+        let times = self.times;
         let Some(wire) = &mut self.wire else {
             return Err(End::Closed);
         };
-        while let Some(transmit) = self.session.poll_transmit(now_since(origin)) {
+        while let Some(transmit) = self.session.poll_transmit(times.now()) {
             self.sent_payloads.push(transmit.payload.clone());
             wire.send(&transmit.payload, transmit.quick_ack).await?;
         }
         let look = self
             .session
             .poll_timeout()
-            .map_or(end, |at| (origin + at).min(end));
+            .map_or(end, |at| (times.origin + at).min(end));
         match timeout_at(look, wire.frame()).await {
-            Err(_) => self.session.handle_timeout(now_since(origin)),
+            Err(_) => self.session.handle_timeout(times.now()),
             Ok(Ok(Frame::Payload { bytes, .. })) => self
                 .session
-                .handle_input(now_since(origin), bytes)
+                .handle_input(times.now(), bytes)
                 .map_err(|_| End::Refused)?,
             Ok(Ok(Frame::QuickAck(token))) => {
                 self.quick_acks.push(token);

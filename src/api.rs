@@ -36,8 +36,20 @@ pub struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(account: Account, credentials: Credentials, defaults: CallPolicy, runtime: Handle) -> Self {
-        Self { inner: Arc::new(Inner { account, credentials, defaults, runtime }) }
+    pub(crate) fn new(
+        account: Account,
+        credentials: Credentials,
+        defaults: CallPolicy,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                account,
+                credentials,
+                defaults,
+                runtime,
+            }),
+        }
     }
 
     pub(crate) fn account(&self) -> &Account {
@@ -79,7 +91,11 @@ impl Api {
     /// # Ok(()) }
     /// ```
     pub fn invoke<F: Function>(&self, function: F) -> Invoke<F> {
-        Invoke { api: self.clone(), function, options: Default::default() }
+        Invoke {
+            api: self.clone(),
+            function,
+            options: Default::default(),
+        }
     }
 
     /// Calls a method by its name, with JSON. Peers may be in any notation of [`PeerRef`], `random_id` is filled
@@ -92,7 +108,12 @@ impl Api {
     /// # Ok(()) }
     /// ```
     pub fn call(&self, method: impl Into<String>, arguments: Value) -> CallByName {
-        CallByName { api: self.clone(), method: method.into(), arguments, options: Default::default() }
+        CallByName {
+            api: self.clone(),
+            method: method.into(),
+            arguments,
+            options: Default::default(),
+        }
     }
 
     /// Sends a text to somebody: `@name`, an id, `"me"`, an update or a message of the chat.
@@ -101,7 +122,12 @@ impl Api {
     }
 
     /// Replaces the text of one of the account's own messages.
-    pub fn edit_message(&self, peer: impl Into<PeerRef>, message_id: i32, text: impl Into<Text>) -> EditMessage {
+    pub fn edit_message(
+        &self,
+        peer: impl Into<PeerRef>,
+        message_id: i32,
+        text: impl Into<Text>,
+    ) -> EditMessage {
         EditMessage::new(self.clone(), peer.into(), message_id, text.into())
     }
 
@@ -115,10 +141,17 @@ impl Api {
     /// # Errors
     /// The datacenter's refusal; `AUTH_KEY_UNREGISTERED` if nobody is logged in.
     pub async fn get_me(&self) -> Result<types::User> {
-        let users = self.invoke(functions::users::GetUsers { id: vec![enums::InputUser::InputUserSelf] }).await?;
+        let users = self
+            .invoke(functions::users::GetUsers {
+                id: vec![enums::InputUser::InputUserSelf],
+            })
+            .await?;
         match users.into_iter().next() {
             Some(enums::User::User(user)) => Ok(*user),
-            _ => Err(Error::Incomplete { method: "users.getUsers".to_owned(), expected: "the account's own user" }),
+            _ => Err(Error::Incomplete {
+                method: "users.getUsers".to_owned(),
+                expected: "the account's own user",
+            }),
         }
     }
 
@@ -143,10 +176,19 @@ impl Api {
         if let Some(access_hash) = self.known_hash(id).await? {
             return Ok(input_peer(id, access_hash));
         }
-        let PeerId::User(user_id) = id else { return Err(PeerError::Unknown(id).into()) };
+        let PeerId::User(user_id) = id else {
+            return Err(PeerError::Unknown(id).into());
+        };
         // Bots may address whoever has written to them without a hash (core.telegram.org/api/peers).
-        let asked = types::InputUser { user_id, access_hash: 0 }.into();
-        match self.invoke(functions::users::GetUsers { id: vec![asked] }).await {
+        let asked = types::InputUser {
+            user_id,
+            access_hash: 0,
+        }
+        .into();
+        match self
+            .invoke(functions::users::GetUsers { id: vec![asked] })
+            .await
+        {
             Ok(users) => users
                 .iter()
                 .find_map(|user| match user {
@@ -163,10 +205,15 @@ impl Api {
 
     async fn resolve_username(&self, name: String) -> Result<enums::InputPeer> {
         let known = self.inner.account.peer_by_username(&name).await;
-        if let Some(peer) = known.map_err(|error| Error::from_call("contacts.resolveUsername", error))? {
+        if let Some(peer) =
+            known.map_err(|error| Error::from_call("contacts.resolveUsername", error))?
+        {
             return Ok(peer);
         }
-        let found = match self.invoke(functions::contacts::ResolveUsername::new(name.clone())).await {
+        let found = match self
+            .invoke(functions::contacts::ResolveUsername::new(name.clone()))
+            .await
+        {
             Err(error) if error.is("USERNAME_NOT_OCCUPIED") || error.is("USERNAME_INVALID") => {
                 return Err(PeerError::NotOccupied(name).into());
             }
@@ -185,7 +232,8 @@ impl Api {
                 _ => None,
             }),
         };
-        hash.map(|hash| input_peer(id, hash)).ok_or_else(|| PeerError::Unknown(id).into())
+        hash.map(|hash| input_peer(id, hash))
+            .ok_or_else(|| PeerError::Unknown(id).into())
     }
 
     async fn known_hash(&self, id: PeerId) -> Result<Option<i64>> {
@@ -194,7 +242,11 @@ impl Api {
             PeerId::Chat(chat_id) => types::PeerChat { chat_id }.into(),
             PeerId::Channel(channel_id) => types::PeerChannel { channel_id }.into(),
         };
-        self.inner.account.access_hash(&peer).await.map_err(|error| Error::from_call("the session store", error))
+        self.inner
+            .account
+            .access_hash(&peer)
+            .await
+            .map_err(|error| Error::from_call("the session store", error))
     }
 
     pub(crate) fn invoke_with<F: Function>(
@@ -206,13 +258,28 @@ impl Api {
         async move { decode(F::NAME, api.invoke_bytes(F::NAME, body, policy).await?) }
     }
 
-    pub(crate) async fn invoke_bytes(&self, method: &str, body: Bytes, policy: CallPolicy) -> Result<Bytes> {
-        self.inner.account.invoke_raw(body, policy).await.map_err(|error| Error::from_call(method, error))
+    pub(crate) async fn invoke_bytes(
+        &self,
+        method: &str,
+        body: Bytes,
+        policy: CallPolicy,
+    ) -> Result<Bytes> {
+        self.inner
+            .account
+            .invoke_raw(body, policy)
+            .await
+            .map_err(|error| Error::from_call(method, error))
     }
 
     /// Puts peers in place of their notations, and a `random_id` where one is wanted and missing.
-    pub(crate) async fn resolve_json_peers(&self, method: &str, mut arguments: Value) -> Result<Value> {
-        let (Some(function), Some(object)) = (tables::function_by_name(method), arguments.as_object_mut()) else {
+    pub(crate) async fn resolve_json_peers(
+        &self,
+        method: &str,
+        mut arguments: Value,
+    ) -> Result<Value> {
+        let (Some(function), Some(object)) =
+            (tables::function_by_name(method), arguments.as_object_mut())
+        else {
             // The codec names what is wrong with either.
             return Ok(arguments);
         };
@@ -221,9 +288,15 @@ impl Api {
                 object.insert("random_id".to_owned(), json!(self.random_id().to_string()));
                 continue;
             }
-            let Some(value) = object.get_mut(field.name) else { continue };
+            let Some(value) = object.get_mut(field.name) else {
+                continue;
+            };
             let kind = tables::api().shape_name(field.shape);
-            match (kind.strip_prefix("Vector<").and_then(|kind| kind.strip_suffix('>')), value) {
+            match (
+                kind.strip_prefix("Vector<")
+                    .and_then(|kind| kind.strip_suffix('>')),
+                value,
+            ) {
                 (Some(kind), Value::Array(values)) => {
                     for value in values {
                         self.resolve_json_peer(kind, value).await?;
@@ -262,27 +335,43 @@ impl Api {
 
 fn input_peer(id: PeerId, access_hash: i64) -> enums::InputPeer {
     match id {
-        PeerId::User(user_id) => types::InputPeerUser { user_id, access_hash }.into(),
+        PeerId::User(user_id) => types::InputPeerUser {
+            user_id,
+            access_hash,
+        }
+        .into(),
         PeerId::Chat(chat_id) => types::InputPeerChat { chat_id }.into(),
-        PeerId::Channel(channel_id) => types::InputPeerChannel { channel_id, access_hash }.into(),
+        PeerId::Channel(channel_id) => types::InputPeerChannel {
+            channel_id,
+            access_hash,
+        }
+        .into(),
     }
 }
 
 fn input_user(peer: &enums::InputPeer) -> Option<enums::InputUser> {
     match peer {
         enums::InputPeer::InputPeerSelf => Some(enums::InputUser::InputUserSelf),
-        enums::InputPeer::InputPeerUser(user) => {
-            Some(types::InputUser { user_id: user.user_id, access_hash: user.access_hash }.into())
-        }
+        enums::InputPeer::InputPeerUser(user) => Some(
+            types::InputUser {
+                user_id: user.user_id,
+                access_hash: user.access_hash,
+            }
+            .into(),
+        ),
         _ => None,
     }
 }
 
 fn input_channel(peer: &enums::InputPeer) -> Option<enums::InputChannel> {
     match peer {
-        enums::InputPeer::InputPeerChannel(channel) => {
-            Some(types::InputChannel { channel_id: channel.channel_id, access_hash: channel.access_hash }.into())
-        }
+        enums::InputPeer::InputPeerChannel(channel) => Some(
+            types::InputChannel {
+                channel_id: channel.channel_id,
+                access_hash: channel.access_hash,
+            }
+            .into(),
+        ),
         _ => None,
     }
 }

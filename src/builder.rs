@@ -4,10 +4,10 @@ use std::{path::PathBuf, rc::Rc, time::Duration};
 
 use actogram_actors::{AccountConfig, CallPolicy, DatacenterAddress, Engine, InitConnection};
 use actogram_crypto::rsa::PublicKey;
-use actogram_runtime::{Escalation, Failures, supervise};
-use actogram_store::Store;
 #[cfg(feature = "local")]
 use actogram_local_datacenter::LocalDatacenter;
+use actogram_runtime::{Escalation, Failures, supervise};
+use actogram_store::Store;
 use tokio::runtime::Handle;
 
 use crate::{
@@ -32,7 +32,13 @@ pub struct ClientBuilder {
 
 impl ClientBuilder {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, engine: None, datacenter: None, store: None, order: Order::default() }
+        Self {
+            settings,
+            engine: None,
+            datacenter: None,
+            store: None,
+            order: Order::default(),
+        }
     }
 
     /// Replaces all settings.
@@ -132,19 +138,26 @@ impl ClientBuilder {
             None => Store::open(&self.settings.session)?,
         };
         let init = InitConnection::new(self.settings.api_id);
-        let mut config = AccountConfig::new(self.settings.account.clone(), store, address, key, init);
+        let mut config =
+            AccountConfig::new(self.settings.account.clone(), store, address, key, init);
         config.limits.calls = self.settings.calls.in_flight.max(1);
-        let account = engine.open(config).await.map_err(|error| Error::Engine(error.to_string()))?;
+        let account = engine
+            .open(config)
+            .await
+            .map_err(|error| Error::Engine(error.to_string()))?;
 
         let defaults = CallPolicy {
             flood_wait_limit: Duration::from_secs(self.settings.calls.flood_wait_limit),
             ..CallPolicy::default()
         };
-        let credentials =
-            Credentials { api_id: self.settings.api_id, api_hash: self.settings.api_hash.clone() };
+        let credentials = Credentials {
+            api_id: self.settings.api_id,
+            api_hash: self.settings.api_hash.clone(),
+        };
         let api = Api::new(account, credentials, defaults, Handle::current());
         let dispatcher = start_dispatcher(&engine, api.clone(), self.order).await?;
-        api.account().set_update_sink(std::sync::Arc::new(DispatcherSink(dispatcher.clone())));
+        api.account()
+            .set_update_sink(std::sync::Arc::new(DispatcherSink(dispatcher.clone())));
         let client = Client {
             api,
             engine,
@@ -164,10 +177,18 @@ impl ClientBuilder {
         if !self.settings.datacenter.embedded || self.datacenter.is_some() {
             return Ok(None);
         }
-        let failed = |error: &dyn std::fmt::Display| Error::Engine(format!("the embedded datacenter: {error}"));
-        let datacenter = LocalDatacenter::builder().start().await.map_err(|error| failed(&error))?;
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::Engine(format!("the embedded datacenter: {error}"))
+        };
+        let datacenter = LocalDatacenter::builder()
+            .start()
+            .await
+            .map_err(|error| failed(&error))?;
         if self.settings.bot_token.is_empty() {
-            let bot = datacenter.operator().create_bot("local_bot", "Local bot").map_err(|error| failed(&error))?;
+            let bot = datacenter
+                .operator()
+                .create_bot("local_bot", "Local bot")
+                .map_err(|error| failed(&error))?;
             self.settings.bot_token = Secret::from(bot.token);
         }
         let builder = std::mem::replace(self, Self::new(self.settings.clone()));
@@ -205,34 +226,52 @@ impl Embedded {
 
 fn parse_address(id: i32, address: &str) -> Result<DatacenterAddress> {
     DatacenterAddress::parse(id, address).ok_or_else(|| {
-        Error::Settings(format!("`datacenter.address` is {address:?}; host:port was expected, such as 127.0.0.1:4430"))
+        Error::Settings(format!(
+            "`datacenter.address` is {address:?}; host:port was expected, such as 127.0.0.1:4430"
+        ))
     })
 }
 
 fn parse_key(pem: &str) -> Result<PublicKey> {
-    PublicKey::from_pem(pem).map_err(|error| Error::Settings(format!("`datacenter.public_key`: {error}")))
+    PublicKey::from_pem(pem)
+        .map_err(|error| Error::Settings(format!("`datacenter.public_key`: {error}")))
 }
 
 fn from_settings(settings: &Settings) -> Result<(DatacenterAddress, PublicKey)> {
     let path = &settings.datacenter.public_key;
-    let pem = std::fs::read_to_string(path)
-        .map_err(|error| Error::io(format!("reading `datacenter.public_key` from {}", path.display()), error))?;
-    Ok((parse_address(settings.datacenter.id, &settings.datacenter.address)?, parse_key(&pem)?))
+    let pem = std::fs::read_to_string(path).map_err(|error| {
+        Error::io(
+            format!("reading `datacenter.public_key` from {}", path.display()),
+            error,
+        )
+    })?;
+    Ok((
+        parse_address(settings.datacenter.id, &settings.datacenter.address)?,
+        parse_key(&pem)?,
+    ))
 }
 
 /// Starts the actor that runs handlers, on the engine's handler thread or on the caller's.
-async fn start_dispatcher(engine: &Engine, api: Api, order: Order) -> Result<actix::Addr<DispatcherActor>> {
+async fn start_dispatcher(
+    engine: &Engine,
+    api: Api,
+    order: Order,
+) -> Result<actix::Addr<DispatcherActor>> {
     let make = move || {
         let (handlers, queues) = (Rc::new(Handlers::default()), Queues::new(order));
         supervise(move |_| DispatcherActor::new(api.clone(), handlers.clone(), queues.clone()))
             .name("dispatcher")
             .start()
     };
-    let Some(arbiter) = engine.handler_arbiter() else { return Ok(make()) };
+    let Some(arbiter) = engine.handler_arbiter() else {
+        return Ok(make());
+    };
     let (sender, receiver) = tokio::sync::oneshot::channel();
     arbiter.spawn_fn(move || {
         // Nobody waits any more only if the caller has gone, and then nobody needs it.
         let _ = sender.send(make());
     });
-    receiver.await.map_err(|_| Error::Engine("the engine's handler thread has ended".to_owned()))
+    receiver
+        .await
+        .map_err(|_| Error::Engine("the engine's handler thread has ended".to_owned()))
 }

@@ -54,7 +54,9 @@ impl Client {
     /// [`Error::Settings`], naming the setting that is malformed or unknown.
     pub fn from_env() -> Result<ClientBuilder> {
         let file = std::path::Path::new("actogram.toml");
-        Ok(ClientBuilder::new(Settings::load(file.exists().then_some(file))?))
+        Ok(ClientBuilder::new(Settings::load(
+            file.exists().then_some(file),
+        )?))
     }
 
     /// The account's calls.
@@ -87,17 +89,20 @@ impl Client {
 
     /// Handles every update with a closure.
     pub fn on_update(&self, handler: impl AsyncFn(Cx, Update) -> Result<()> + Send + 'static) {
-        self.dispatcher.do_send(Register(Registration::on_update(handler)));
+        self.dispatcher
+            .do_send(Register(Registration::on_update(handler)));
     }
 
     /// Handles every new message of somebody else with a closure.
     pub fn on_message(&self, handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static) {
-        self.dispatcher.do_send(Register(Registration::on_message(handler)));
+        self.dispatcher
+            .do_send(Register(Registration::on_message(handler)));
     }
 
     /// Handles updates with a value that has a method for each kind.
     pub fn event_handler(&self, handler: impl EventHandler + Send) {
-        self.dispatcher.do_send(Register(Registration::events(handler)));
+        self.dispatcher
+            .do_send(Register(Registration::events(handler)));
     }
 
     /// Tells an actor of every update.
@@ -127,7 +132,10 @@ impl Client {
         if !self.is_logged_in() {
             return Err(LoginError::NotLoggedIn.into());
         }
-        self.account().start_updates().await.map_err(|error| Error::from_call("updates.getDifference", error))
+        self.account()
+            .start_updates()
+            .await
+            .map_err(|error| Error::from_call("updates.getDifference", error))
     }
 
     /// Runs until SIGINT or SIGTERM, then shuts down in order. A second signal ends at once.
@@ -181,8 +189,8 @@ impl Client {
 #[cfg(unix)]
 async fn stop_signal() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate =
-        signal(SignalKind::terminate()).map_err(|error| Error::io("listening for SIGTERM", error))?;
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|error| Error::io("listening for SIGTERM", error))?;
     tokio::select! {
         received = tokio::signal::ctrl_c() => received.map_err(|error| Error::io("listening for SIGINT", error)),
         _ = terminate.recv() => Ok(()),
@@ -191,5 +199,7 @@ async fn stop_signal() -> Result<()> {
 
 #[cfg(not(unix))]
 async fn stop_signal() -> Result<()> {
-    tokio::signal::ctrl_c().await.map_err(|error| Error::io("listening for Ctrl-C", error))
+    tokio::signal::ctrl_c()
+        .await
+        .map_err(|error| Error::io("listening for Ctrl-C", error))
 }

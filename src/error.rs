@@ -87,13 +87,23 @@ impl Error {
     }
 
     pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {
-        Self::Io { context: context.into(), source }
+        Self::Io {
+            context: context.into(),
+            source,
+        }
     }
 
     pub(crate) fn from_call(method: &str, error: CallError) -> Self {
         match error {
-            CallError::Rpc { code, message } => Self::Rpc(RpcError { code, name: message, method: method.to_owned() }),
-            source => Self::Call { method: method.to_owned(), source },
+            CallError::Rpc { code, message } => Self::Rpc(RpcError {
+                code,
+                name: message,
+                method: method.to_owned(),
+            }),
+            source => Self::Call {
+                method: method.to_owned(),
+                source,
+            },
         }
     }
 
@@ -149,9 +159,15 @@ impl RpcError {
 
     fn remedy(&self) -> Option<&'static str> {
         Some(match self.name.as_str() {
-            "PEER_ID_INVALID" => "this account has not met the peer yet: let it write first, or name it by @username",
-            "ACCESS_TOKEN_INVALID" | "ACCESS_TOKEN_EXPIRED" => "ask @BotFather for the bot's present token",
-            "API_ID_INVALID" => "api_id and api_hash must be the pair shown at https://my.telegram.org/apps",
+            "PEER_ID_INVALID" => {
+                "this account has not met the peer yet: let it write first, or name it by @username"
+            }
+            "ACCESS_TOKEN_INVALID" | "ACCESS_TOKEN_EXPIRED" => {
+                "ask @BotFather for the bot's present token"
+            }
+            "API_ID_INVALID" => {
+                "api_id and api_hash must be the pair shown at https://my.telegram.org/apps"
+            }
             "AUTH_KEY_UNREGISTERED" => "log in first",
             "CHAT_WRITE_FORBIDDEN" => "the account may not write in this chat",
             "MESSAGE_TOO_LONG" => "split the text; a message holds 4096 characters",
@@ -159,7 +175,9 @@ impl RpcError {
             "PHONE_NUMBER_INVALID" => "write the number with its country code",
             "USER_IS_BLOCKED" => "the user has blocked this bot",
             "USERNAME_NOT_OCCUPIED" | "USERNAME_INVALID" => "check the spelling of the name",
-            name if name.starts_with("FLOOD_WAIT_") => "call less often; `calls.flood_wait_limit` sets what is slept through",
+            name if name.starts_with("FLOOD_WAIT_") => {
+                "call less often; `calls.flood_wait_limit` sets what is slept through"
+            }
             _ => return None,
         })
     }
@@ -168,7 +186,12 @@ impl RpcError {
 impl fmt::Display for RpcError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The name comes from outside: control characters must not reach a terminal or forge a log line.
-        let name: String = self.name.chars().take(200).flat_map(char::escape_debug).collect();
+        let name: String = self
+            .name
+            .chars()
+            .take(200)
+            .flat_map(char::escape_debug)
+            .collect();
         write!(f, "{} refused: {} ({})", self.method, name, self.code)?;
         match self.remedy() {
             Some(remedy) => write!(f, "; {remedy}"),
@@ -184,14 +207,21 @@ mod tests {
     use super::*;
 
     fn error(code: i32, name: &str) -> RpcError {
-        RpcError { code, name: name.to_owned(), method: "messages.sendMessage".to_owned() }
+        RpcError {
+            code,
+            name: name.to_owned(),
+            method: "messages.sendMessage".to_owned(),
+        }
     }
 
     #[test]
     fn names_match_with_and_without_a_wildcard() {
         assert!(error(420, "FLOOD_WAIT_5").is("FLOOD_WAIT_*"));
         assert!(!error(420, "FLOOD_WAIT_5").is("FLOOD_WAIT"));
-        assert_eq!(error(420, "FLOOD_WAIT_5").retry_after(), Some(Duration::from_secs(5)));
+        assert_eq!(
+            error(420, "FLOOD_WAIT_5").retry_after(),
+            Some(Duration::from_secs(5))
+        );
         assert_eq!(error(420, "FLOOD_WAIT_-5").retry_after(), None);
         assert_eq!(error(400, "PHONE_CODE_5").retry_after(), None);
     }
@@ -205,6 +235,10 @@ mod tests {
     #[test]
     fn method_error_and_remedy_are_named() {
         let shown = error(400, "PEER_ID_INVALID").to_string();
-        assert!(shown.contains("messages.sendMessage") && shown.contains("PEER_ID_INVALID") && shown.contains("@username"));
+        assert!(
+            shown.contains("messages.sendMessage")
+                && shown.contains("PEER_ID_INVALID")
+                && shown.contains("@username")
+        );
     }
 }

@@ -24,8 +24,8 @@ pub use calls::{CallByName, DeleteMessages, EditMessage, Invoke, Pending, SendMe
 pub use client::Client;
 pub use dispatcher::{Cx, EventHandler, NewUpdate, Order};
 pub use error::{Error, Result, RpcError};
-pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
 pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
+pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
 pub use objects::{Msg, Update};
 pub use peers::{PeerError, PeerId, PeerRef};
 pub use settings::{CallSettings, DatacenterSettings, Secret, Settings};
@@ -36,7 +36,7 @@ pub use text::{Text, escape_html, html};
 /// It shares no name with `actix::prelude`.
 pub mod prelude {
     pub use crate::{
-        Api, Client, ClientBuilder, Cx, Error, EventHandler, LoopApi, LoopCx, Msg, NewUpdate, Order, Result, SignalLoop,
-        Update, escape_html, html,
+        Api, Client, ClientBuilder, Cx, Error, EventHandler, LoopApi, LoopCx, Msg, NewUpdate,
+        Order, Result, SignalLoop, Update, escape_html, html,
     };
 }

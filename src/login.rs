@@ -45,7 +45,8 @@ pub trait LoginPrompts {
     /// The code that was sent. `wrong` says that the last one was refused.
     fn code(&mut self, sent: &SentCode, wrong: bool) -> impl Future<Output = Result<String>>;
     /// The two-step password; `hint` is what its owner noted for it.
-    fn password(&mut self, hint: Option<&str>, wrong: bool) -> impl Future<Output = Result<Secret>>;
+    fn password(&mut self, hint: Option<&str>, wrong: bool)
+    -> impl Future<Output = Result<Secret>>;
     /// First and last name, for a number that has no account yet.
     fn name(&mut self) -> impl Future<Output = Result<(String, String)>>;
 }
@@ -122,10 +123,19 @@ impl Api {
                     By::SentCodeTypeFragmentSms(by) => ("to fragment.com", Some(by.length)),
                     _ => ("in a way this version does not know", None),
                 };
-                Ok(SentCode { phone, hash: sent.phone_code_hash.clone(), length, by })
+                Ok(SentCode {
+                    phone,
+                    hash: sent.phone_code_hash.clone(),
+                    length,
+                    by,
+                })
             }
-            enums::auth::SentCode::SentCodeSuccess(_) => Err(LoginError::NotBuilt("nothing more: a future token").into()),
-            enums::auth::SentCode::SentCodePaymentRequired(_) => Err(LoginError::NotBuilt("a payment for the code").into()),
+            enums::auth::SentCode::SentCodeSuccess(_) => {
+                Err(LoginError::NotBuilt("nothing more: a future token").into())
+            }
+            enums::auth::SentCode::SentCodePaymentRequired(_) => {
+                Err(LoginError::NotBuilt("a payment for the code").into())
+            }
         }
     }
 
@@ -148,7 +158,12 @@ impl Api {
     ///
     /// # Errors
     /// The datacenter's refusal (`FIRSTNAME_INVALID`, `PHONE_NUMBER_OCCUPIED`).
-    pub async fn sign_up(&self, sent: &SentCode, first_name: &str, last_name: &str) -> Result<types::User> {
+    pub async fn sign_up(
+        &self,
+        sent: &SentCode,
+        first_name: &str,
+        last_name: &str,
+    ) -> Result<types::User> {
         let answer = self
             .invoke(functions::auth::SignUp {
                 no_joined_notifications: false,
@@ -178,7 +193,9 @@ impl Api {
     /// `PASSWORD_HASH_INVALID` if it is wrong; [`LoginError`] if the datacenter's parameters are unsafe.
     pub async fn check_password(&self, password: &Secret) -> Result<types::User> {
         let state = self.password_state().await?;
-        let (Some(algorithm), Some(public), Some(srp_id)) = (&state.current_algo, &state.srp_b, state.srp_id) else {
+        let (Some(algorithm), Some(public), Some(srp_id)) =
+            (&state.current_algo, &state.srp_b, state.srp_id)
+        else {
             return Err(Error::Incomplete {
                 method: "account.getPassword".to_owned(),
                 expected: "the parameters of the password",
@@ -207,7 +224,10 @@ impl Api {
     /// The datacenter's refusal.
     pub async fn log_out(&self) -> Result<()> {
         self.invoke(functions::auth::LogOut).await?;
-        self.account().forget().await.map_err(|error| Error::from_call("auth.logOut", error))
+        self.account()
+            .forget()
+            .await
+            .map_err(|error| Error::from_call("auth.logOut", error))
     }
 
     pub(crate) async fn log_in_user(&self, prompts: &mut impl LoginPrompts) -> Result<types::User> {
@@ -235,10 +255,12 @@ impl Api {
             let password = prompts.password(hint.as_deref(), attempt > 0).await?;
             match self.check_password(&password).await {
                 // A proof is bound to one server value; when that has gone stale the same password is proved anew.
-                Err(error) if error.is("SRP_ID_INVALID") => match self.check_password(&password).await {
-                    Err(error) if error.is("PASSWORD_HASH_INVALID") => {}
-                    other => return other,
-                },
+                Err(error) if error.is("SRP_ID_INVALID") => {
+                    match self.check_password(&password).await {
+                        Err(error) if error.is("PASSWORD_HASH_INVALID") => {}
+                        other => return other,
+                    }
+                }
                 Err(error) if error.is("PASSWORD_HASH_INVALID") => {}
                 other => return other,
             }
@@ -267,23 +289,36 @@ impl Api {
                     expected: "the user who logged in",
                 }),
             },
-            enums::auth::Authorization::AuthorizationSignUpRequired(_) => Ok(SignIn::SignUpRequired),
+            enums::auth::Authorization::AuthorizationSignUpRequired(_) => {
+                Ok(SignIn::SignUpRequired)
+            }
         }
     }
 }
 
-fn prove(password: &Secret, algorithm: &enums::PasswordKdfAlgo, public: &[u8]) -> Result<srp::Proof> {
+fn prove(
+    password: &Secret,
+    algorithm: &enums::PasswordKdfAlgo,
+    public: &[u8],
+) -> Result<srp::Proof> {
     use enums::PasswordKdfAlgo as Algorithm;
     match algorithm {
-        Algorithm::PasswordKdfAlgoSha256Sha256Pbkdf2Hmacsha512iter100000Sha256ModPow(parameters) => {
+        Algorithm::PasswordKdfAlgoSha256Sha256Pbkdf2Hmacsha512iter100000Sha256ModPow(
+            parameters,
+        ) => {
             let parameters = srp::Parameters {
                 salt1: &parameters.salt1,
                 salt2: &parameters.salt2,
                 g: parameters.g,
                 p: &parameters.p,
             };
-            srp::prove(password.expose().as_bytes(), &parameters, public, &mut OsRandom)
-                .map_err(|error| LoginError::UnsafePasswordParameters(error.to_string()).into())
+            srp::prove(
+                password.expose().as_bytes(),
+                &parameters,
+                public,
+                &mut OsRandom,
+            )
+            .map_err(|error| LoginError::UnsafePasswordParameters(error.to_string()).into())
         }
         Algorithm::PasswordKdfAlgoUnknown => Err(LoginError::UnknownPasswordAlgorithm.into()),
     }

@@ -70,7 +70,8 @@ pub trait SignalLoop: 'static {
     ///
     /// # Errors
     /// Whatever it cannot deal with itself: the loop starts again, with back-off, until that happens too often.
-    fn run(&mut self, cx: &mut LoopCx<Self::Signal>) -> impl Future<Output = Result<(), LoopError>>;
+    fn run(&mut self, cx: &mut LoopCx<Self::Signal>)
+    -> impl Future<Output = Result<(), LoopError>>;
 }
 
 /// A [`SignalLoop`] bound to an account.
@@ -103,7 +104,11 @@ impl Client {
     /// hello.pause();
     /// # }
     /// ```
-    pub fn generic_loop<F, R>(&self, name: impl Into<String>, turn: F) -> LoopHandle<GenericLoop<F, Api>>
+    pub fn generic_loop<F, R>(
+        &self,
+        name: impl Into<String>,
+        turn: F,
+    ) -> LoopHandle<GenericLoop<F, Api>>
     where
         F: AsyncFnMut(&mut LoopCx) -> R + Send + 'static,
         R: IntoFlow + 'static,
@@ -122,7 +127,10 @@ impl Client {
         F: AsyncFnMut(&mut LoopCx) -> R + Send + 'static,
         R: IntoDone + 'static,
     {
-        self.spawn(runtime::loop_once(PeriodicLoop::new(name, Some(period), turn), self.api()))
+        self.spawn(runtime::loop_once(
+            PeriodicLoop::new(name, Some(period), turn),
+            self.api(),
+        ))
     }
 
     /// Starts a loop from a value. A restart after a failure begins with a copy of the value as it is now.

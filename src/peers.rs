@@ -58,7 +58,9 @@ impl PeerId {
             1..=MAX_USER => Ok(Self::User(id)),
             id if (-MAX_CHAT..0).contains(&id) => Ok(Self::Chat(-id)),
             _ => match id.checked_add(CHANNEL_BASE).and_then(i64::checked_neg) {
-                Some(channel) if (1..=MAX_CHANNEL).contains(&channel) || MONOFORUM.contains(&channel) => {
+                Some(channel)
+                    if (1..=MAX_CHANNEL).contains(&channel) || MONOFORUM.contains(&channel) =>
+                {
                     Ok(Self::Channel(channel))
                 }
                 _ => Err(PeerError::Id(id)),
@@ -124,7 +126,11 @@ impl From<&str> for PeerRef {
         let named = name.len() <= 32
             && name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if named { Self::Username(name.to_owned()) } else { Self::Invalid(notation.to_owned()) }
+        if named {
+            Self::Username(name.to_owned())
+        } else {
+            Self::Invalid(notation.to_owned())
+        }
     }
 }
 
@@ -187,19 +193,31 @@ mod tests {
     /// The ids of `tests/vectors.json`, computed by an implementation that is not ours.
     #[test]
     fn bot_api_ids_match_the_vectors() {
-        let vectors: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors.json")).unwrap();
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/vectors.json")).unwrap();
         let group = vectors["peer_ids"].as_object().unwrap();
         assert!(group.len() >= 11);
         for (name, id) in group {
             let id = id.as_i64().unwrap();
             let (kind, bare) = name.split_once(' ').unwrap();
             let read = PeerId::from_bot_api(id);
-            let channel = |id: &str| PeerId::Channel(id.rsplit(' ').next().unwrap().parse().unwrap());
+            let channel =
+                |id: &str| PeerId::Channel(id.rsplit(' ').next().unwrap().parse().unwrap());
             match kind {
-                "user" => assert!(matches!(read, Ok(PeerId::User(user)) if user == id), "{name}"),
-                "chat" => assert!(matches!(read, Ok(PeerId::Chat(chat)) if chat == -id), "{name}"),
+                "user" => assert!(
+                    matches!(read, Ok(PeerId::User(user)) if user == id),
+                    "{name}"
+                ),
+                "chat" => assert!(
+                    matches!(read, Ok(PeerId::Chat(chat)) if chat == -id),
+                    "{name}"
+                ),
                 "channel" | "monoforum" => assert_eq!(read, Ok(channel(bare)), "{name}"),
-                _ => assert_eq!(read, Err(PeerError::Id(id)), "{name}: secret chats are no cloud peers"),
+                _ => assert_eq!(
+                    read,
+                    Err(PeerError::Id(id)),
+                    "{name}: secret chats are no cloud peers"
+                ),
             }
             if let Ok(peer) = read {
                 assert_eq!(peer.to_bot_api(), id, "{name}");
@@ -209,15 +227,29 @@ mod tests {
 
     #[test]
     fn ids_outside_every_range_are_refused() {
-        for id in [0, i64::MIN, i64::MAX, MAX_USER + 1, -MAX_CHAT - 1, -CHANNEL_BASE, -CHANNEL_BASE - MAX_CHANNEL - 1] {
+        for id in [
+            0,
+            i64::MIN,
+            i64::MAX,
+            MAX_USER + 1,
+            -MAX_CHAT - 1,
+            -CHANNEL_BASE,
+            -CHANNEL_BASE - MAX_CHANNEL - 1,
+        ] {
             assert_eq!(PeerId::from_bot_api(id), Err(PeerError::Id(id)));
         }
     }
 
     #[test]
     fn notations() {
-        assert_eq!(PeerRef::from("@some_name"), PeerRef::Username("some_name".into()));
-        assert_eq!(PeerRef::from("some_name"), PeerRef::Username("some_name".into()));
+        assert_eq!(
+            PeerRef::from("@some_name"),
+            PeerRef::Username("some_name".into())
+        );
+        assert_eq!(
+            PeerRef::from("some_name"),
+            PeerRef::Username("some_name".into())
+        );
         assert_eq!(PeerRef::from("me"), PeerRef::Me);
         assert_eq!(PeerRef::from("-7"), PeerRef::Id(PeerId::Chat(7)));
         assert!(matches!(PeerRef::from("no such peer"), PeerRef::Invalid(_)));

@@ -120,7 +120,10 @@ impl Default for Settings {
                 address: String::new(),
                 public_key: PathBuf::new(),
             },
-            calls: CallSettings { in_flight: 1024, flood_wait_limit: 30 },
+            calls: CallSettings {
+                in_flight: 1024,
+                flood_wait_limit: 30,
+            },
         }
     }
 }
@@ -149,8 +152,17 @@ impl Settings {
         if let Some(path) = file {
             builder = builder.add_source(File::from(path).format(FileFormat::Toml));
         }
-        let known = known_keys(Config::builder().add_source(defaults).build().map_err(settings_error)?.cache);
-        for (key, value) in from_environment(environment, &known)?.into_iter().chain(overrides) {
+        let known = known_keys(
+            Config::builder()
+                .add_source(defaults)
+                .build()
+                .map_err(settings_error)?
+                .cache,
+        );
+        for (key, value) in from_environment(environment, &known)?
+            .into_iter()
+            .chain(overrides)
+        {
             builder = builder.set_override(&key, value).map_err(settings_error)?;
         }
         let merged = builder.build().map_err(settings_error)?;
@@ -180,13 +192,22 @@ impl Settings {
             return missing("api_id", "get one at https://my.telegram.org/apps");
         }
         if self.api_hash.is_empty() {
-            return missing("api_hash", "it stands beside api_id at https://my.telegram.org/apps");
+            return missing(
+                "api_hash",
+                "it stands beside api_id at https://my.telegram.org/apps",
+            );
         }
         if self.datacenter.address.is_empty() {
-            return missing("datacenter.address", "name the datacenter as host:port, or set datacenter.embedded");
+            return missing(
+                "datacenter.address",
+                "name the datacenter as host:port, or set datacenter.embedded",
+            );
         }
         if self.datacenter.public_key.as_os_str().is_empty() {
-            return missing("datacenter.public_key", "it is the path of the datacenter's RSA key in PEM");
+            return missing(
+                "datacenter.public_key",
+                "it is the path of the datacenter's RSA key in PEM",
+            );
         }
         Ok(())
     }
@@ -203,7 +224,11 @@ fn settings_error(error: impl fmt::Display) -> Error {
 fn known_keys(root: Value) -> Vec<String> {
     fn walk(prefix: &str, table: Map<String, Value>, found: &mut Vec<String>) {
         for (name, value) in table {
-            let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+            let key = if prefix.is_empty() {
+                name
+            } else {
+                format!("{prefix}.{name}")
+            };
             match value.kind {
                 ValueKind::Table(inner) => walk(&key, inner, found),
                 _ => found.push(key),
@@ -218,8 +243,14 @@ fn known_keys(root: Value) -> Vec<String> {
     found
 }
 
-fn from_environment(environment: HashMap<String, String>, known: &[String]) -> Result<Vec<(String, String)>> {
-    let mut variables: Vec<_> = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+fn from_environment(
+    environment: HashMap<String, String>,
+    known: &[String],
+) -> Result<Vec<(String, String)>> {
+    let mut variables: Vec<_> = environment
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect();
     variables.sort();
     let mut found = Vec::new();
     for (name, value) in variables {
@@ -228,10 +259,15 @@ fn from_environment(environment: HashMap<String, String>, known: &[String]) -> R
             found.push((key, value));
             continue;
         }
-        match key.strip_suffix("_file").filter(|key| known.iter().any(|k| k == key)) {
+        match key
+            .strip_suffix("_file")
+            .filter(|key| known.iter().any(|k| k == key))
+        {
             Some(key) => {
                 let secret = std::fs::read_to_string(&value).map_err(|error| {
-                    Error::Settings(format!("{name} names the file {value:?}, which cannot be read: {error}"))
+                    Error::Settings(format!(
+                        "{name} names the file {value:?}, which cannot be read: {error}"
+                    ))
                 })?;
                 found.push((key.to_owned(), secret.trim_end().to_owned()));
             }
@@ -242,9 +278,16 @@ fn from_environment(environment: HashMap<String, String>, known: &[String]) -> R
 }
 
 fn unknown_key(key: &str, known: &[String]) -> Error {
-    let nearest = known.iter().min_by_key(|candidate| distance(key, candidate));
-    let hint = nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
-    Error::Settings(format!("unknown setting `{key}` (as a variable: {}){hint}", variable(key)))
+    let nearest = known
+        .iter()
+        .min_by_key(|candidate| distance(key, candidate));
+    let hint = nearest
+        .map(|nearest| format!("; did you mean `{nearest}`?"))
+        .unwrap_or_default();
+    Error::Settings(format!(
+        "unknown setting `{key}` (as a variable: {}){hint}",
+        variable(key)
+    ))
 }
 
 /// Levenshtein's distance, to name the nearest key.
@@ -269,21 +312,35 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     #[test]
     fn the_default_file_and_the_default_value_say_the_same() {
-        assert_eq!(Settings::layered(None, HashMap::new(), []).unwrap(), Settings::default());
+        assert_eq!(
+            Settings::layered(None, HashMap::new(), []).unwrap(),
+            Settings::default()
+        );
     }
 
     #[test]
     fn later_layers_win_over_earlier_ones() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("bot.toml");
-        std::fs::write(&file, "api_id = 1\naccount = \"file\"\n[datacenter]\nid = 4\n").unwrap();
-        let vars = environment(&[("ACTOGRAM_API_ID", "2"), ("ACTOGRAM_DATACENTER__ADDRESS", "127.0.0.1:4430")]);
-        let settings = Settings::layered(Some(&file), vars, [("api_id".to_owned(), "3".to_owned())]).unwrap();
+        std::fs::write(
+            &file,
+            "api_id = 1\naccount = \"file\"\n[datacenter]\nid = 4\n",
+        )
+        .unwrap();
+        let vars = environment(&[
+            ("ACTOGRAM_API_ID", "2"),
+            ("ACTOGRAM_DATACENTER__ADDRESS", "127.0.0.1:4430"),
+        ]);
+        let settings =
+            Settings::layered(Some(&file), vars, [("api_id".to_owned(), "3".to_owned())]).unwrap();
         assert_eq!(settings.api_id, 3);
         assert_eq!(settings.account, "file");
         assert_eq!(settings.datacenter.id, 4);
@@ -292,14 +349,23 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_the_nearest_name() {
-        let error = Settings::layered(None, environment(&[("ACTOGRAM_BOT_TOKN", "x")]), []).unwrap_err();
-        assert!(error.to_string().contains("did you mean `bot_token`"), "{error}");
+        let error =
+            Settings::layered(None, environment(&[("ACTOGRAM_BOT_TOKN", "x")]), []).unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean `bot_token`"),
+            "{error}"
+        );
 
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("bot.toml");
         std::fs::write(&file, "[datacenter]\nadress = \"x\"\n").unwrap();
         let error = Settings::layered(Some(&file), HashMap::new(), []).unwrap_err();
-        assert!(error.to_string().contains("did you mean `datacenter.address`"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("did you mean `datacenter.address`"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -315,13 +381,22 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_remedy() {
-        let error = Settings::default().require_credentials().unwrap_err().to_string();
-        assert!(error.contains("api_id") && error.contains("ACTOGRAM_API_ID") && error.contains("my.telegram.org"));
+        let error = Settings::default()
+            .require_credentials()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("api_id")
+                && error.contains("ACTOGRAM_API_ID")
+                && error.contains("my.telegram.org")
+        );
     }
 
     #[test]
     fn a_value_of_the_wrong_type_names_its_key() {
-        let error = Settings::layered(None, environment(&[("ACTOGRAM_API_ID", "x")]), []).unwrap_err().to_string();
+        let error = Settings::layered(None, environment(&[("ACTOGRAM_API_ID", "x")]), [])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("api_id"), "{error}");
     }
 }

@@ -109,7 +109,7 @@ async fn every_call_ends_once_and_none_is_carried_out_twice() {
     );
 
     // A group is created by at most one execution of each call: no title stands twice.
-    let titles = operator.inspect(|world| world.group_titles());
+    let titles = operator.group_titles();
     let mut unique = titles.clone();
     unique.sort();
     unique.dedup();

@@ -29,6 +29,27 @@ fn journal_bot() -> PathBuf {
     path
 }
 
+/// A bot's process, which does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    /// SIGKILL; tells whether the process was still there.
+    fn kill(mut self) -> bool {
+        let there = self.0.try_wait().unwrap().is_none();
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+        there
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already gone after `kill`; otherwise the test failed on the way.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 struct Bot<'a> {
     datacenter: &'a LocalDatacenter,
     directory: &'a Path,
@@ -36,7 +57,7 @@ struct Bot<'a> {
 }
 
 impl Bot<'_> {
-    fn start(&self) -> Child {
+    fn start(&self) -> Running {
         let mut command = Command::new(journal_bot());
         command
             .arg(self.directory.join("journal"))
@@ -52,11 +73,12 @@ impl Bot<'_> {
                 self.directory.join("key.pem"),
             )
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .current_dir(self.directory);
         if let Some(token) = self.token {
             command.env("ACTOGRAM_BOT_TOKEN", token);
         }
-        command.spawn().unwrap()
+        Running(command.spawn().unwrap())
     }
 
     /// Text and dedupe id of everything handled so far, in order. A line cut off by the kill does not count.
@@ -123,7 +145,7 @@ async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut sent = 1;
     for round in 0..rounds {
-        let mut child = bot.start();
+        let child = bot.start();
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;

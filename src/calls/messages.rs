@@ -21,7 +21,15 @@ pub struct SendMessage {
 
 impl SendMessage {
     pub(crate) fn new(api: Api, peer: PeerRef, text: Text) -> Self {
-        Self { api, options: CallOptions::default(), peer, text, reply_to: None, silent: false, no_preview: false }
+        Self {
+            api,
+            options: CallOptions::default(),
+            peer,
+            text,
+            reply_to: None,
+            silent: false,
+            no_preview: false,
+        }
     }
 
     /// Quotes the message with this number.
@@ -49,7 +57,15 @@ impl IntoFuture for SendMessage {
 
     fn into_future(self) -> Self::IntoFuture {
         const METHOD: &str = "messages.sendMessage";
-        let Self { api, options, peer, text, reply_to, silent, no_preview } = self;
+        let Self {
+            api,
+            options,
+            peer,
+            text,
+            reply_to,
+            silent,
+            no_preview,
+        } = self;
         let policy = options.policy(api.call_defaults());
         let account = api.clone();
         start(&api, METHOD, &options, async move {
@@ -63,26 +79,41 @@ impl IntoFuture for SendMessage {
             function.entities = (!entities.is_empty()).then_some(entities);
             let updates = account.invoke_with(&function, policy).await?;
             let sent = sent_message(&account, &function, &updates);
-            sent.ok_or(Error::Incomplete { method: METHOD.to_owned(), expected: "the message that was sent" })
+            sent.ok_or(Error::Incomplete {
+                method: METHOD.to_owned(),
+                expected: "the message that was sent",
+            })
         })
     }
 }
 
 /// Finds the message a send made among the updates that answered it.
-fn sent_message(api: &Api, request: &functions::messages::SendMessage, updates: &enums::Updates) -> Option<Msg> {
+fn sent_message(
+    api: &Api,
+    request: &functions::messages::SendMessage,
+    updates: &enums::Updates,
+) -> Option<Msg> {
     let list = match updates {
         enums::Updates::Updates(updates) => &updates.updates,
         enums::Updates::UpdatesCombined(updates) => &updates.updates,
         enums::Updates::UpdateShortSentMessage(short) => {
-            return Msg::of(api.clone(), &message_of_request(api, request, short)?.into(), false);
+            return Msg::of(
+                api.clone(),
+                &message_of_request(api, request, short)?.into(),
+                false,
+            );
         }
         _ => return None,
     };
     let id = list.iter().find_map(|update| match update {
-        enums::Update::UpdateMessageId(update) if update.random_id == request.random_id => Some(update.id),
+        enums::Update::UpdateMessageId(update) if update.random_id == request.random_id => {
+            Some(update.id)
+        }
         _ => None,
     });
-    list.iter().find_map(|update| message_of(api, update).filter(|message| id.is_none_or(|id| id == message.id())))
+    list.iter().find_map(|update| {
+        message_of(api, update).filter(|message| id.is_none_or(|id| id == message.id()))
+    })
 }
 
 /// A short answer holds only what the datacenter added; the rest stands in the request
@@ -93,10 +124,22 @@ fn message_of_request(
     short: &types::UpdateShortSentMessage,
 ) -> Option<types::Message> {
     let peer = match &request.peer {
-        enums::InputPeer::InputPeerSelf => types::PeerUser { user_id: api.me_id()? }.into(),
-        enums::InputPeer::InputPeerUser(peer) => types::PeerUser { user_id: peer.user_id }.into(),
-        enums::InputPeer::InputPeerChat(peer) => types::PeerChat { chat_id: peer.chat_id }.into(),
-        enums::InputPeer::InputPeerChannel(peer) => types::PeerChannel { channel_id: peer.channel_id }.into(),
+        enums::InputPeer::InputPeerSelf => types::PeerUser {
+            user_id: api.me_id()?,
+        }
+        .into(),
+        enums::InputPeer::InputPeerUser(peer) => types::PeerUser {
+            user_id: peer.user_id,
+        }
+        .into(),
+        enums::InputPeer::InputPeerChat(peer) => types::PeerChat {
+            chat_id: peer.chat_id,
+        }
+        .into(),
+        enums::InputPeer::InputPeerChannel(peer) => types::PeerChannel {
+            channel_id: peer.channel_id,
+        }
+        .into(),
         _ => return None,
     };
     let mut message = types::Message::new(short.id, peer, short.date, request.message.clone());
@@ -136,7 +179,13 @@ pub struct EditMessage {
 
 impl EditMessage {
     pub(crate) fn new(api: Api, peer: PeerRef, id: i32, text: Text) -> Self {
-        Self { api, options: CallOptions::default(), peer, id, text }
+        Self {
+            api,
+            options: CallOptions::default(),
+            peer,
+            id,
+            text,
+        }
     }
 }
 
@@ -146,12 +195,19 @@ impl IntoFuture for EditMessage {
 
     fn into_future(self) -> Self::IntoFuture {
         const METHOD: &str = "messages.editMessage";
-        let Self { api, options, peer, id, text } = self;
+        let Self {
+            api,
+            options,
+            peer,
+            id,
+            text,
+        } = self;
         let policy = options.policy(api.call_defaults());
         let account = api.clone();
         start(&api, METHOD, &options, async move {
             let (message, entities) = text.into_parts();
-            let mut function = functions::messages::EditMessage::new(account.resolve(peer).await?, id);
+            let mut function =
+                functions::messages::EditMessage::new(account.resolve(peer).await?, id);
             function.message = Some(message);
             function.entities = (!entities.is_empty()).then_some(entities);
             let updates = account.invoke_with(&function, policy).await?;
@@ -162,7 +218,10 @@ impl IntoFuture for EditMessage {
             };
             list.iter()
                 .find_map(|update| message_of(&account, update))
-                .ok_or(Error::Incomplete { method: METHOD.to_owned(), expected: "the message as edited" })
+                .ok_or(Error::Incomplete {
+                    method: METHOD.to_owned(),
+                    expected: "the message as edited",
+                })
         })
     }
 }
@@ -178,7 +237,12 @@ pub struct DeleteMessages {
 
 impl DeleteMessages {
     pub(crate) fn new(api: Api, ids: Vec<i32>) -> Self {
-        Self { api, options: CallOptions::default(), ids, only_for_me: false }
+        Self {
+            api,
+            options: CallOptions::default(),
+            ids,
+            only_for_me: false,
+        }
     }
 
     /// Deletes for this account only; the others keep the messages.
@@ -194,11 +258,19 @@ impl IntoFuture for DeleteMessages {
 
     fn into_future(self) -> Self::IntoFuture {
         const METHOD: &str = "messages.deleteMessages";
-        let Self { api, options, ids, only_for_me } = self;
+        let Self {
+            api,
+            options,
+            ids,
+            only_for_me,
+        } = self;
         let policy = options.policy(api.call_defaults());
         let account = api.clone();
         start(&api, METHOD, &options, async move {
-            let function = functions::messages::DeleteMessages { revoke: !only_for_me, id: ids };
+            let function = functions::messages::DeleteMessages {
+                revoke: !only_for_me,
+                id: ids,
+            };
             account.invoke_with(&function, policy).await.map(drop)
         })
     }

@@ -53,13 +53,20 @@ pub(crate) fn start<T: Send + 'static>(
         let task = runtime.spawn(flow);
         let _guard = cancel_on_drop.then(|| AbortOnDrop(task.abort_handle()));
         let answer = async {
-            task.await.unwrap_or_else(|error| Err(Error::Engine(format!("{method} was given up: {error}"))))
+            task.await.unwrap_or_else(|error| {
+                Err(Error::Engine(format!("{method} was given up: {error}")))
+            })
         };
         match timeout {
             None => answer.await,
             Some(limit) => tokio::time::timeout(limit, answer)
                 .await
-                .unwrap_or_else(|_| Err(Error::Timeout { method: method.to_owned(), limit })),
+                .unwrap_or_else(|_| {
+                    Err(Error::Timeout {
+                        method: method.to_owned(),
+                        limit,
+                    })
+                }),
         }
     })
 }

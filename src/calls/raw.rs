@@ -25,10 +25,16 @@ where
     type IntoFuture = Pending<F::Response>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { api, function, options } = self;
+        let Self {
+            api,
+            function,
+            options,
+        } = self;
         let policy = options.policy(api.call_defaults());
         let account = api.clone();
-        start(&api, F::NAME, &options, async move { account.invoke_with(&function, policy).await })
+        start(&api, F::NAME, &options, async move {
+            account.invoke_with(&function, policy).await
+        })
     }
 }
 
@@ -46,7 +52,12 @@ impl IntoFuture for CallByName {
     type IntoFuture = Pending<Value>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { api, method, arguments, options } = self;
+        let Self {
+            api,
+            method,
+            arguments,
+            options,
+        } = self;
         let policy = options.policy(api.call_defaults());
         let account = api.clone();
         start(&api, "a call by name", &options, async move {
@@ -89,5 +100,8 @@ impl<F: Function> Invoke<F> {
 
 /// Reads an answer as the method's result.
 pub(crate) fn decode<T: Decode>(method: &str, answer: bytes::Bytes) -> Result<T> {
-    T::from_bytes(answer).map_err(|source| Error::Answer { method: method.to_owned(), source })
+    T::from_bytes(answer).map_err(|source| Error::Answer {
+        method: method.to_owned(),
+        source,
+    })
 }

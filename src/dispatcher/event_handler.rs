@@ -22,7 +22,10 @@ use crate::{Cx, Error, Msg, Result, Update};
 ///     }
 /// }
 /// ```
-#[allow(async_fn_in_trait, reason = "handlers stay on their thread, so their futures need not be Send")]
+#[allow(
+    async_fn_in_trait,
+    reason = "handlers stay on their thread, so their futures need not be Send"
+)]
 pub trait EventHandler: 'static {
     /// Once, before the first update.
     async fn on_start(&self, cx: Cx) -> Result<()> {

@@ -16,7 +16,12 @@ trait Handle {
         Box::pin(async { Ok(()) })
     }
     fn handle<'a>(&'a self, cx: Cx, update: Update) -> LocalFuture<'a, Result<()>>;
-    fn failed<'a>(&'a self, _cx: Cx, update: Option<&'a Update>, error: &'a Error) -> LocalFuture<'a, ()> {
+    fn failed<'a>(
+        &'a self,
+        _cx: Cx,
+        update: Option<&'a Update>,
+        error: &'a Error,
+    ) -> LocalFuture<'a, ()> {
         Box::pin(async move {
             tracing::error!(%error, dedupe_id = ?update.map(Update::dedupe_id), "a handler failed");
         })
@@ -36,7 +41,9 @@ struct OnMessage<F>(F);
 impl<F: AsyncFn(Cx, Msg) -> Result<()>> Handle for OnMessage<F> {
     fn handle<'a>(&'a self, cx: Cx, update: Update) -> LocalFuture<'a, Result<()>> {
         match update.message() {
-            Some(message) if !message.outgoing() && !message.is_edit() => Box::pin((self.0)(cx, message)),
+            Some(message) if !message.outgoing() && !message.is_edit() => {
+                Box::pin((self.0)(cx, message))
+            }
             _ => Box::pin(async { Ok(()) }),
         }
     }
@@ -51,7 +58,12 @@ impl<H: EventHandler> Handle for Events<H> {
     fn handle<'a>(&'a self, cx: Cx, update: Update) -> LocalFuture<'a, Result<()>> {
         Box::pin(self.0.on_any(cx, update))
     }
-    fn failed<'a>(&'a self, cx: Cx, update: Option<&'a Update>, error: &'a Error) -> LocalFuture<'a, ()> {
+    fn failed<'a>(
+        &'a self,
+        cx: Cx,
+        update: Option<&'a Update>,
+        error: &'a Error,
+    ) -> LocalFuture<'a, ()> {
         Box::pin(self.0.on_error(cx, update, error))
     }
 }
@@ -60,11 +72,15 @@ impl<H: EventHandler> Handle for Events<H> {
 pub(crate) struct Registration(Box<dyn FnOnce() -> Rc<dyn Handle> + Send>);
 
 impl Registration {
-    pub(crate) fn on_update(handler: impl AsyncFn(Cx, Update) -> Result<()> + Send + 'static) -> Self {
+    pub(crate) fn on_update(
+        handler: impl AsyncFn(Cx, Update) -> Result<()> + Send + 'static,
+    ) -> Self {
         Self(Box::new(move || Rc::new(OnUpdate(handler))))
     }
 
-    pub(crate) fn on_message(handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static) -> Self {
+    pub(crate) fn on_message(
+        handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static,
+    ) -> Self {
         Self(Box::new(move || Rc::new(OnMessage(handler))))
     }
 
@@ -95,14 +111,18 @@ impl Handlers {
 
     /// Hands the update to everyone, one after the other. A failure of one is reported to it and stops nobody.
     pub(crate) async fn handle(&self, cx: &Cx, update: Update) {
-        self.subscribers.borrow_mut().retain(|subscriber| subscriber.connected());
+        self.subscribers
+            .borrow_mut()
+            .retain(|subscriber| subscriber.connected());
         let subscribers = self.subscribers.borrow().clone();
         for subscriber in subscribers {
             subscriber.do_send(NewUpdate(update.clone()));
         }
         let handlers = self.handlers.borrow().clone();
         for handler in handlers {
-            if let Err(error) = guarded(async { handler.handle(cx.clone(), update.clone()).await }).await {
+            if let Err(error) =
+                guarded(async { handler.handle(cx.clone(), update.clone()).await }).await
+            {
                 report(&*handler, cx.clone(), Some(&update), &error).await;
             }
         }
@@ -110,7 +130,9 @@ impl Handlers {
 }
 
 async fn report(handler: &dyn Handle, cx: Cx, update: Option<&Update>, error: &Error) {
-    let reported = AssertUnwindSafe(handler.failed(cx, update, error)).catch_unwind().await;
+    let reported = AssertUnwindSafe(handler.failed(cx, update, error))
+        .catch_unwind()
+        .await;
     if let Err(panic) = reported {
         tracing::error!(panic = panic_text(&*panic), "on_error panicked");
     }

@@ -34,7 +34,11 @@ pub(crate) struct DispatcherActor {
 
 impl DispatcherActor {
     pub(crate) fn new(api: Api, handlers: Rc<Handlers>, queues: Rc<Queues>) -> Self {
-        Self { cx: Cx::new(api), handlers, queues }
+        Self {
+            cx: Cx::new(api),
+            handlers,
+            queues,
+        }
     }
 }
 
@@ -73,7 +77,8 @@ impl Handler<Register> for DispatcherActor {
     fn handle(&mut self, Register(registration): Register, _: &mut Self::Context) {
         let (handlers, cx) = (self.handlers.clone(), self.cx.clone());
         // `on_start` comes before the first update, so nothing is handled until it is through.
-        self.queues.barrier(async move { handlers.register(registration, cx).await });
+        self.queues
+            .barrier(async move { handlers.register(registration, cx).await });
     }
 }
 

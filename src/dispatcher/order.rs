@@ -66,7 +66,11 @@ impl Queues {
     }
 
     /// Runs `job` when its lane is free.
-    pub(crate) fn push(self: &Rc<Self>, chat: Option<PeerId>, job: impl Future<Output = ()> + 'static) {
+    pub(crate) fn push(
+        self: &Rc<Self>,
+        chat: Option<PeerId>,
+        job: impl Future<Output = ()> + 'static,
+    ) {
         let lane = match self.order {
             Order::Sequential => Lane::All,
             Order::PerChat => Lane::Chat(chat),
@@ -135,28 +139,45 @@ mod tests {
             });
         }
         sleep(Duration::from_secs(60)).await;
-        assert!(queues.lanes.borrow().is_empty(), "lanes that are done are forgotten");
+        assert!(
+            queues.lanes.borrow().is_empty(),
+            "lanes that are done are forgotten"
+        );
         log.take()
     }
 
     #[tokio::test(start_paused = true)]
     async fn chats_run_side_by_side_and_each_in_order() {
-        let ends = LocalSet::new().run_until(ends(Order::PerChat, &[1, 1, 2, 1, 2])).await;
-        let of = |numbers: &[usize]| ends.iter().filter(|(n, _)| numbers.contains(n)).copied().collect::<Vec<_>>();
+        let ends = LocalSet::new()
+            .run_until(ends(Order::PerChat, &[1, 1, 2, 1, 2]))
+            .await;
+        let of = |numbers: &[usize]| {
+            ends.iter()
+                .filter(|(n, _)| numbers.contains(n))
+                .copied()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of(&[0, 1, 3]), [(0, 1), (1, 2), (3, 3)]);
         assert_eq!(of(&[2, 4]), [(2, 1), (4, 2)]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn sequential_runs_one_at_a_time() {
-        let ends = LocalSet::new().run_until(ends(Order::Sequential, &[1, 2, 1])).await;
+        let ends = LocalSet::new()
+            .run_until(ends(Order::Sequential, &[1, 2, 1]))
+            .await;
         assert_eq!(ends, [(0, 1), (1, 2), (2, 3)]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn unordered_is_bounded() {
-        let ends = LocalSet::new().run_until(ends(Order::Unordered(2), &[1, 1, 1, 1])).await;
-        assert_eq!(ends.iter().map(|(_, second)| *second).collect::<Vec<_>>(), [1, 1, 2, 2]);
+        let ends = LocalSet::new()
+            .run_until(ends(Order::Unordered(2), &[1, 1, 1, 1]))
+            .await;
+        assert_eq!(
+            ends.iter().map(|(_, second)| *second).collect::<Vec<_>>(),
+            [1, 1, 2, 2]
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use actogram_tl::{enums, types};
 
-use crate::{Api, PeerId, Text, calls::{DeleteMessages, EditMessage, SendMessage}};
+use crate::{
+    Api, PeerId, Text,
+    calls::{DeleteMessages, EditMessage, SendMessage},
+};
 
 /// A message (<https://core.telegram.org/constructor/message>). Cheap to clone.
 #[derive(Clone)]
@@ -18,9 +21,11 @@ impl Msg {
     /// `None` for service messages and for empty ones.
     pub(crate) fn of(api: Api, message: &enums::Message, edited: bool) -> Option<Self> {
         match message {
-            enums::Message::Message(message) => {
-                Some(Self { api, raw: Arc::new(types::Message::clone(message)), edited })
-            }
+            enums::Message::Message(message) => Some(Self {
+                api,
+                raw: Arc::new(types::Message::clone(message)),
+                edited,
+            }),
             _ => None,
         }
     }

@@ -19,7 +19,11 @@ pub struct Update {
 
 impl Update {
     pub(crate) fn new(api: Api, raw: enums::Update, dedupe: DedupeId) -> Self {
-        Self { api, raw: Arc::new(raw), dedupe }
+        Self {
+            api,
+            raw: Arc::new(raw),
+            dedupe,
+        }
     }
 
     /// The update as the schema has it.
@@ -67,7 +71,10 @@ impl Update {
     }
 
     pub(crate) fn is_edit(&self) -> bool {
-        matches!(&*self.raw, enums::Update::UpdateEditMessage(_) | enums::Update::UpdateEditChannelMessage(_))
+        matches!(
+            &*self.raw,
+            enums::Update::UpdateEditMessage(_) | enums::Update::UpdateEditChannelMessage(_)
+        )
     }
 
     fn raw_message(&self) -> Option<&enums::Message> {
@@ -92,6 +99,9 @@ fn message_peer(message: &enums::Message) -> Option<PeerId> {
 
 impl fmt::Debug for Update {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Update").field("dedupe_id", &self.dedupe).field("raw", &self.raw).finish()
+        f.debug_struct("Update")
+            .field("dedupe_id", &self.dedupe)
+            .field("raw", &self.raw)
+            .finish()
     }
 }

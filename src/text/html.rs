@@ -63,7 +63,9 @@ struct Reader {
 impl Reader {
     fn push(&mut self, text: &str) {
         self.text.push_str(text);
-        self.length = self.length.saturating_add(i32::try_from(text.encode_utf16().count()).unwrap_or(i32::MAX));
+        self.length = self
+            .length
+            .saturating_add(i32::try_from(text.encode_utf16().count()).unwrap_or(i32::MAX));
     }
 
     fn push_char(&mut self, character: char) {
@@ -84,7 +86,11 @@ impl Reader {
             return;
         }
         let style = self.style(tag);
-        self.open.push(Open { name: tag.name.clone(), style, offset: self.length });
+        self.open.push(Open {
+            name: tag.name.clone(),
+            style,
+            offset: self.length,
+        });
     }
 
     fn style(&mut self, tag: &Tag<'_>) -> Style {
@@ -96,27 +102,41 @@ impl Reader {
             "s" | "strike" | "del" => Style::Strike,
             "tg-spoiler" => Style::Spoiler,
             "span" if attribute("class").as_deref() == Some("tg-spoiler") => Style::Spoiler,
-            "pre" => Style::Pre { language: attribute("language").unwrap_or_default() },
-            "code" => {
-                Style::Code { language: attribute("class").and_then(|c| c.strip_prefix("language-").map(str::to_owned)) }
-            }
+            "pre" => Style::Pre {
+                language: attribute("language").unwrap_or_default(),
+            },
+            "code" => Style::Code {
+                language: attribute("class")
+                    .and_then(|c| c.strip_prefix("language-").map(str::to_owned)),
+            },
             "blockquote" => Style::Quote {
-                collapsed: tag.attributes.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("expandable")),
+                collapsed: tag
+                    .attributes
+                    .split_ascii_whitespace()
+                    .any(|word| word.eq_ignore_ascii_case("expandable")),
             },
             "a" => attribute("href").map_or(Style::Ignored, |url| Style::Link { url }),
             "tg-emoji" => attribute("emoji-id")
                 .and_then(|id| id.parse().ok())
-                .map_or(Style::Ignored, |document_id| Style::CustomEmoji { document_id }),
+                .map_or(Style::Ignored, |document_id| Style::CustomEmoji {
+                    document_id,
+                }),
             _ => Style::Ignored,
         }
     }
 
     fn close_last(&mut self) {
-        let Some(Open { style, offset, .. }) = self.open.pop() else { return };
+        let Some(Open { style, offset, .. }) = self.open.pop() else {
+            return;
+        };
         let length = self.length - offset;
         // `<pre><code class="language-x">` is one entity: the code gives its language to the pre around it.
         if let Style::Code { language } = &style
-            && let Some(Open { style: Style::Pre { language: of_pre }, offset: at, .. }) = self.open.last_mut()
+            && let Some(Open {
+                style: Style::Pre { language: of_pre },
+                offset: at,
+                ..
+            }) = self.open.last_mut()
             && *at == offset
         {
             if let Some(language) = language {
@@ -134,12 +154,25 @@ impl Reader {
             Style::Strike => types::MessageEntityStrike { offset, length }.into(),
             Style::Spoiler => types::MessageEntitySpoiler { offset, length }.into(),
             Style::Code { .. } => types::MessageEntityCode { offset, length }.into(),
-            Style::Pre { language } => types::MessageEntityPre { offset, length, language }.into(),
-            Style::Quote { collapsed } => types::MessageEntityBlockquote { collapsed, offset, length }.into(),
-            Style::Link { url } => link(url, offset, length),
-            Style::CustomEmoji { document_id } => {
-                types::MessageEntityCustomEmoji { offset, length, document_id }.into()
+            Style::Pre { language } => types::MessageEntityPre {
+                offset,
+                length,
+                language,
             }
+            .into(),
+            Style::Quote { collapsed } => types::MessageEntityBlockquote {
+                collapsed,
+                offset,
+                length,
+            }
+            .into(),
+            Style::Link { url } => link(url, offset, length),
+            Style::CustomEmoji { document_id } => types::MessageEntityCustomEmoji {
+                offset,
+                length,
+                document_id,
+            }
+            .into(),
             Style::Ignored => return,
         };
         self.entities.push(entity);
@@ -159,9 +192,22 @@ impl Reader {
 }
 
 fn link(url: String, offset: i32, length: i32) -> MessageEntity {
-    match url.strip_prefix("tg://user?id=").and_then(|id| id.parse().ok()) {
-        Some(user_id) => types::MessageEntityMentionName { offset, length, user_id }.into(),
-        None => types::MessageEntityTextUrl { offset, length, url }.into(),
+    match url
+        .strip_prefix("tg://user?id=")
+        .and_then(|id| id.parse().ok())
+    {
+        Some(user_id) => types::MessageEntityMentionName {
+            offset,
+            length,
+            user_id,
+        }
+        .into(),
+        None => types::MessageEntityTextUrl {
+            offset,
+            length,
+            url,
+        }
+        .into(),
     }
 }
 
@@ -191,31 +237,44 @@ fn tag(text: &str) -> Option<(Tag<'_>, usize)> {
         return None;
     }
     let mut quote = None;
-    let end = body.char_indices().find_map(|(at, character)| match (quote, character) {
-        (Some(open), c) if c == open => {
-            quote = None;
-            None
-        }
-        (Some(_), _) => None,
-        (None, '"' | '\'') => {
-            quote = Some(character);
-            None
-        }
-        (None, '>') => Some(at),
-        (None, _) => None,
-    })?;
+    let end = body
+        .char_indices()
+        .find_map(|(at, character)| match (quote, character) {
+            (Some(open), c) if c == open => {
+                quote = None;
+                None
+            }
+            (Some(_), _) => None,
+            (None, '"' | '\'') => {
+                quote = Some(character);
+                None
+            }
+            (None, '>') => Some(at),
+            (None, _) => None,
+        })?;
     let content = body[..end].trim_end_matches('/');
-    let name_end = content.find(|c: char| c.is_ascii_whitespace()).unwrap_or(content.len());
+    let name_end = content
+        .find(|c: char| c.is_ascii_whitespace())
+        .unwrap_or(content.len());
     let (name, attributes) = content.split_at(name_end);
     let length = 1 + usize::from(closing) + end + 1;
-    Some((Tag { name: name.to_ascii_lowercase(), closing, attributes }, length))
+    Some((
+        Tag {
+            name: name.to_ascii_lowercase(),
+            closing,
+            attributes,
+        },
+        length,
+    ))
 }
 
 /// The value of an attribute, with its character references resolved.
 fn attribute(attributes: &str, name: &str) -> Option<String> {
     let mut rest = attributes.trim_start();
     while !rest.is_empty() {
-        let key_end = rest.find(|c: char| c == '=' || c.is_ascii_whitespace()).unwrap_or(rest.len());
+        let key_end = rest
+            .find(|c: char| c == '=' || c.is_ascii_whitespace())
+            .unwrap_or(rest.len());
         let key = &rest[..key_end];
         rest = rest[key_end..].trim_start();
         let mut value = "";
@@ -224,7 +283,11 @@ fn attribute(attributes: &str, name: &str) -> Option<String> {
             let quoted = after.chars().next().filter(|c| matches!(c, '"' | '\''));
             let (found, remaining) = match quoted {
                 Some(quote) => after[1..].split_once(quote).unwrap_or((&after[1..], "")),
-                None => after.split_at(after.find(|c: char| c.is_ascii_whitespace()).unwrap_or(after.len())),
+                None => after.split_at(
+                    after
+                        .find(|c: char| c.is_ascii_whitespace())
+                        .unwrap_or(after.len()),
+                ),
             };
             value = found;
             rest = remaining.trim_start();
@@ -283,7 +346,14 @@ mod tests {
     fn offsets_count_utf16_code_units() {
         let (text, entities) = parse("😀<b>é</b>");
         assert_eq!(text, "😀é");
-        assert_eq!(entities, [types::MessageEntityBold { offset: 2, length: 1 }.into()]);
+        assert_eq!(
+            entities,
+            [types::MessageEntityBold {
+                offset: 2,
+                length: 1
+            }
+            .into()]
+        );
     }
 
     #[test]
@@ -293,8 +363,16 @@ mod tests {
         assert_eq!(
             entities,
             [
-                types::MessageEntityItalic { offset: 0, length: 2 }.into(),
-                types::MessageEntityBold { offset: 1, length: 1 }.into()
+                types::MessageEntityItalic {
+                    offset: 0,
+                    length: 2
+                }
+                .into(),
+                types::MessageEntityBold {
+                    offset: 1,
+                    length: 1
+                }
+                .into()
             ]
         );
     }
@@ -303,24 +381,52 @@ mod tests {
     fn a_code_block_takes_the_language_of_its_code() {
         let (text, entities) = parse("<pre><code class=\"language-rust\">fn</code></pre>");
         assert_eq!(text, "fn");
-        assert_eq!(entities, [types::MessageEntityPre { offset: 0, length: 2, language: "rust".into() }.into()]);
+        assert_eq!(
+            entities,
+            [types::MessageEntityPre {
+                offset: 0,
+                length: 2,
+                language: "rust".into()
+            }
+            .into()]
+        );
     }
 
     #[test]
     fn links_and_mentions() {
-        let (_, entities) = parse("<a href='https://a.example/?x=1&amp;y=2'>x</a><a href=\"tg://user?id=7\">y</a>");
+        let (_, entities) =
+            parse("<a href='https://a.example/?x=1&amp;y=2'>x</a><a href=\"tg://user?id=7\">y</a>");
         assert_eq!(
             entities,
             [
-                types::MessageEntityTextUrl { offset: 0, length: 1, url: "https://a.example/?x=1&y=2".into() }.into(),
-                types::MessageEntityMentionName { offset: 1, length: 1, user_id: 7 }.into()
+                types::MessageEntityTextUrl {
+                    offset: 0,
+                    length: 1,
+                    url: "https://a.example/?x=1&y=2".into()
+                }
+                .into(),
+                types::MessageEntityMentionName {
+                    offset: 1,
+                    length: 1,
+                    user_id: 7
+                }
+                .into()
             ]
         );
     }
 
     #[test]
     fn what_is_no_tag_stands_for_itself() {
-        for source in ["1 < 2", "a <3 b", "x & y", "&unknown;", "<", "</", "a<b", "&#xFFFFFFFF;"] {
+        for source in [
+            "1 < 2",
+            "a <3 b",
+            "x & y",
+            "&unknown;",
+            "<",
+            "</",
+            "a<b",
+            "&#xFFFFFFFF;",
+        ] {
             assert_eq!(parse(source).0, source, "{source}");
         }
     }

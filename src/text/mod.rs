@@ -19,12 +19,18 @@ pub struct Text {
 impl Text {
     /// Text without formatting. Nothing in it is interpreted.
     pub fn plain(text: impl Into<String>) -> Self {
-        Self { plain: text.into(), entities: Vec::new() }
+        Self {
+            plain: text.into(),
+            entities: Vec::new(),
+        }
     }
 
     /// Text with entities made elsewhere. Offsets and lengths are in UTF-16 code units.
     pub fn with_entities(text: impl Into<String>, entities: Vec<tl::enums::MessageEntity>) -> Self {
-        Self { plain: text.into(), entities }
+        Self {
+            plain: text.into(),
+            entities,
+        }
     }
 
     /// The text without its formatting.

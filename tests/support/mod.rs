@@ -1,17 +1,76 @@
 //! What the end-to-end tests share: a datacenter, a bot, a person, an inbox.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test uses a part of it"
+)]
 
-use std::{sync::Mutex, time::Duration};
+pub mod accounts;
+pub mod lanes;
 
-use actogram::{Error, LoginPrompts, Secret, SentCode, prelude::*};
+use std::{
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use actogram::{AccountEvent, Error, LoginPrompts, Secret, SentCode, prelude::*};
+use actogram_crypto::{random::OsRandom, rsa::PrivateKey};
 use actogram_local_datacenter::{LocalDatacenter, operator::LoginCodes};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 /// No step of a test may take longer: a hang is a failure. Nothing is measured by it.
 pub const HANG: Duration = Duration::from_secs(60);
 
+/// One key for all datacenters of a test program: making one takes longer than everything else about them.
+pub fn rsa_key() -> Arc<PrivateKey> {
+    static KEY: OnceLock<Arc<PrivateKey>> = OnceLock::new();
+    KEY.get_or_init(|| Arc::new(PrivateKey::generate(&mut OsRandom).unwrap()))
+        .clone()
+}
+
 pub async fn datacenter() -> LocalDatacenter {
-    LocalDatacenter::builder().start().await.unwrap()
+    LocalDatacenter::builder()
+        .rsa_key(rsa_key())
+        .start()
+        .await
+        .unwrap()
+}
+
+/// Waits until this holds.
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waited = tokio::time::timeout(HANG, async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "never: {what}");
+}
+
+/// The next event that fits; others are passed over.
+pub async fn event(
+    events: &mut broadcast::Receiver<AccountEvent>,
+    fits: impl Fn(&AccountEvent) -> bool,
+) -> AccountEvent {
+    loop {
+        let event = tokio::time::timeout(HANG, events.recv())
+            .await
+            .expect("the event does not come")
+            .unwrap();
+        if fits(&event) {
+            return event;
+        }
+    }
+}
+
+/// The events so far that fit.
+pub fn events_so_far(
+    events: &mut broadcast::Receiver<AccountEvent>,
+    fits: impl Fn(&AccountEvent) -> bool,
+) -> Vec<AccountEvent> {
+    std::iter::from_fn(|| events.try_recv().ok())
+        .filter(|event| fits(event))
+        .collect()
 }
 
 pub fn builder(datacenter: &LocalDatacenter, account: &str) -> ClientBuilder {

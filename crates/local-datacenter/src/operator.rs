@@ -490,6 +490,18 @@ impl Operator {
             .unwrap_or_default()
     }
 
+    /// The titles of all basic groups, in the order in which they were created.
+    pub fn group_titles(&self) -> Vec<String> {
+        self.inspect(|world| {
+            world
+                .state()
+                .chats
+                .values()
+                .map(|chat| chat.title.clone())
+                .collect()
+        })
+    }
+
     /// The members of a group.
     pub fn members(&self, chat: ChatId) -> Vec<UserId> {
         self.lock()

@@ -22,7 +22,10 @@ pub(crate) struct Source {
 impl Source {
     fn settings(&self) -> Result<Settings> {
         let default = PathBuf::from("actogram.toml");
-        let file = self.config.clone().or_else(|| default.exists().then_some(default));
+        let file = self
+            .config
+            .clone()
+            .or_else(|| default.exists().then_some(default));
         let mut overrides = Vec::new();
         for given in &self.overrides {
             let (key, value) = given
@@ -72,8 +75,9 @@ pub(crate) struct Call {
 
 /// Calls a method and prints its result as JSON.
 pub(crate) async fn call(arguments: Call) -> Outcome {
-    let parsed: Value = serde_json::from_str(&arguments.arguments)
-        .map_err(|error| format!("the arguments are no JSON: {error}; expected an object such as '{{\"id\": [1]}}'"))?;
+    let parsed: Value = serde_json::from_str(&arguments.arguments).map_err(|error| {
+        format!("the arguments are no JSON: {error}; expected an object such as '{{\"id\": [1]}}'")
+    })?;
     let client = arguments.source.client().await?;
     let answer = client.api().call(arguments.method, parsed).await;
     client.shutdown(std::time::Duration::from_secs(5)).await;
@@ -94,8 +98,15 @@ pub(crate) async fn who_am_i(arguments: WhoAmI) -> Outcome {
     client.shutdown(std::time::Duration::from_secs(5)).await;
     let me = me?;
     let kind = if me.bot { "bot" } else { "user" };
-    let names = [me.first_name.unwrap_or_default(), me.last_name.unwrap_or_default()].join(" ");
-    let username = me.username.map(|name| format!(" @{name}")).unwrap_or_default();
+    let names = [
+        me.first_name.unwrap_or_default(),
+        me.last_name.unwrap_or_default(),
+    ]
+    .join(" ");
+    let username = me
+        .username
+        .map(|name| format!(" @{name}"))
+        .unwrap_or_default();
     println!("{kind} {} {}{username}", me.id, names.trim());
     Ok(())
 }
@@ -111,7 +122,9 @@ impl Terminal {
         std::io::stderr().flush().map_err(failed)?;
         let mut answer = String::new();
         if std::io::stdin().read_line(&mut answer).map_err(failed)? == 0 {
-            return Err(Error::user("login needs answers, and standard input has ended"));
+            return Err(Error::user(
+                "login needs answers, and standard input has ended",
+            ));
         }
         Ok(answer.trim().to_owned())
     }
@@ -133,12 +146,19 @@ impl LoginPrompts for Terminal {
         if wrong {
             eprintln!("That password was wrong.");
         }
-        let hint = hint.map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
+        let hint = hint
+            .map(|hint| format!(" (hint: {hint})"))
+            .unwrap_or_default();
         let password = rpassword::prompt_password(format!("Two-step password{hint}: "));
-        Ok(Secret::from(password.map_err(|error| Error::user(format!("reading the password: {error}")))?))
+        Ok(Secret::from(password.map_err(|error| {
+            Error::user(format!("reading the password: {error}"))
+        })?))
     }
 
     async fn name(&mut self) -> Result<(String, String)> {
-        Ok((Self::ask("This number is new. First name")?, Self::ask("Last name (may be empty)")?))
+        Ok((
+            Self::ask("This number is new. First name")?,
+            Self::ask("Last name (may be empty)")?,
+        ))
     }
 }

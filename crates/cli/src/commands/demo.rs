@@ -18,7 +18,16 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Outcome;
 
 /// What the person says. Each must be answered once.
-const LINES: [&str; 8] = ["hello", "how are you?", "cut the line", "still there?", "panic, please", "and now?", "thanks", "bye"];
+const LINES: [&str; 8] = [
+    "hello",
+    "how are you?",
+    "cut the line",
+    "still there?",
+    "panic, please",
+    "and now?",
+    "thanks",
+    "bye",
+];
 
 /// How long the person waits for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,13 +35,37 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The loop's beat.
 const BEAT: Duration = Duration::from_secs(2);
 
+/// How long the person thinks before a line.
+const PAUSE: Duration = Duration::from_millis(400);
+
 pub(crate) async fn run() -> Outcome {
     let started = Instant::now();
-    let say = |who: &str, what: &str| println!("{:6.2} s  {who:<11} {what}", started.elapsed().as_secs_f64());
+    let say = |who: &str, what: &str| {
+        println!(
+            "{:6.2} s  {who:<11} {what}",
+            started.elapsed().as_secs_f64()
+        )
+    };
+
+    // The panic to come is part of the story: a line instead of a backtrace.
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic
+            .payload()
+            .downcast_ref::<&str>()
+            .copied()
+            .unwrap_or_default();
+        println!("          {:<11} panics: {text:?}", "a handler");
+    }));
 
     let datacenter = LocalDatacenter::builder().start().await?;
-    let address = datacenter.address().map(|address| address.to_string()).unwrap_or_default();
-    say("datacenter", &format!("listens on {address} and speaks MTProto 2.0"));
+    let address = datacenter
+        .address()
+        .map(|address| address.to_string())
+        .unwrap_or_default();
+    say(
+        "datacenter",
+        &format!("listens on {address} and speaks MTProto 2.0"),
+    );
 
     let operator = datacenter.operator();
     let credentials = operator.create_bot("echo_bot", "Echo")?;
@@ -42,14 +75,30 @@ pub(crate) async fn run() -> Outcome {
         .bot_token(credentials.token.as_str())
         .connect()
         .await?;
-    say("bot", "made an auth key with the datacenter and logged in by its token");
+    say(
+        "bot",
+        "made an auth key with the datacenter and logged in by its token",
+    );
     let panics = Arc::new(Mutex::new(0));
-    bot.event_handler(EchoBot { panicked: Cell::new(false), panics: panics.clone() });
+    bot.event_handler(EchoBot {
+        panicked: Cell::new(false),
+        panics: panics.clone(),
+    });
 
-    let person = Client::builder(":memory:").account("ann").local_datacenter(&datacenter).connect().await?;
-    let mut prompts = Prompts { phone: "9996621234".to_owned(), codes: operator.login_codes() };
+    let person = Client::builder(":memory:")
+        .account("ann")
+        .local_datacenter(&datacenter)
+        .connect()
+        .await?;
+    let mut prompts = Prompts {
+        phone: "9996621234".to_owned(),
+        codes: operator.login_codes(),
+    };
     let ann = person.log_in(&mut prompts).await?;
-    say("Ann", &format!("signed up by phone and login code; her id is {}", ann.id));
+    say(
+        "Ann",
+        &format!("signed up by phone and login code; her id is {}", ann.id),
+    );
 
     let heard = Arc::new(Heard::default());
     let inbox = heard.clone();
@@ -60,33 +109,47 @@ pub(crate) async fn run() -> Outcome {
     person.start().await?;
     bot.start().await?;
 
-    let api = bot.api();
-    let mut beats = 0;
-    let beat = bot.generic_loop("the beat", async move |_cx| {
-        beats += 1;
-        api.send_message(ann.id, format!("beat {beats}")).await.map_err(LoopError::from)?;
-        Ok::<_, LoopError>(Flow::Sleep(BEAT))
-    });
-
+    let mut beat = None;
     for line in LINES {
+        sleep(PAUSE).await;
+        say("Ann", &format!("writes: {line}"));
+        let sending = tokio::spawn(person.api().send_message("@echo_bot", line).into_future());
         if line == "cut the line" {
             let cut = datacenter.cut_connections();
-            say("datacenter", &format!("cuts all {cut} connections"));
+            say(
+                "datacenter",
+                &format!(
+                    "cuts all {cut} connections meanwhile; both sides connect again by themselves"
+                ),
+            );
         }
-        say("Ann", &format!("writes: {line}"));
-        person.api().send_message("@echo_bot", line).await?;
+        sending.await??;
         let answer = heard.wait_for(&format!("You said: {line}")).await?;
         say("bot", &format!("answers: {answer}"));
-        if line == "panic, please" {
-            say("bot", "its handler panicked on the first try; the supervisor's report went to on_error");
+        if line == LINES[0] {
+            // Now the bot knows her: bots may not write first.
+            let mut beats = 0;
+            beat = Some(bot.generic_loop("the beat", async move |cx: &mut LoopCx| {
+                beats += 1;
+                cx.api()
+                    .send_message(ann.id, format!("beat {beats}"))
+                    .await?;
+                Ok::<_, LoopError>(Flow::Sleep(BEAT))
+            }));
+            say("loop", "starts: it writes to Ann every two seconds");
         }
     }
-    let second = timeout(PATIENCE, heard.wait_for("beat 2")).await??;
-    say("loop", &format!("has sent \"{second}\" and is told to stop"));
-    beat.stop();
+    let third = heard.wait_for("beat 3").await?;
+    say("loop", &format!("has sent \"{third}\" and is told to stop"));
+    if let Some(beat) = beat {
+        beat.stop().await?;
+    }
 
     let answers = heard.counts();
-    let answered = LINES.iter().filter(|line| answers.get(&format!("You said: {line}")) == Some(&1)).count();
+    let answered = LINES
+        .iter()
+        .filter(|line| answers.get(&format!("You said: {line}")) == Some(&1))
+        .count();
     let panics = *panics.lock().unwrap_or_else(PoisonError::into_inner);
     let stored = operator.stored_messages();
     bot.shutdown(Duration::from_secs(5)).await;
@@ -94,9 +157,19 @@ pub(crate) async fn run() -> Outcome {
     datacenter.shutdown().await;
 
     println!();
-    println!("{answered} of {} lines were answered exactly once, over one cut and {panics} panic.", LINES.len());
-    println!("The datacenter holds {stored} messages. Took {:.1} s.", started.elapsed().as_secs_f64());
-    if answered == LINES.len() && panics == 1 { Ok(()) } else { Err("something was lost or came twice".into()) }
+    println!(
+        "{answered} of {} lines were answered exactly once, over one cut and {panics} panic.",
+        LINES.len()
+    );
+    println!(
+        "The datacenter holds {stored} messages. Took {:.1} s.",
+        started.elapsed().as_secs_f64()
+    );
+    if answered == LINES.len() && panics == 1 {
+        Ok(())
+    } else {
+        Err("something was lost or came twice".into())
+    }
 }
 
 /// Echoes, and panics once when asked to.
@@ -110,7 +183,10 @@ impl EventHandler for EchoBot {
         if message.text().starts_with("panic") && !self.panicked.replace(true) {
             panic!("as asked");
         }
-        message.reply(format!("You said: {}", message.text())).await.map(drop)
+        message
+            .reply(format!("You said: {}", message.text()))
+            .await
+            .map(drop)
     }
 
     async fn on_error(&self, cx: Cx, update: Option<&Update>, error: &Error) {
@@ -135,12 +211,20 @@ struct Heard {
 
 impl Heard {
     fn note(&self, text: &str) {
-        *self.texts.lock().unwrap_or_else(PoisonError::into_inner).entry(text.to_owned()).or_default() += 1;
+        *self
+            .texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(text.to_owned())
+            .or_default() += 1;
         self.news.notify_one();
     }
 
     fn counts(&self) -> BTreeMap<String, u32> {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn wait_for(&self, text: &str) -> std::result::Result<String, String> {
@@ -149,7 +233,9 @@ impl Heard {
                 self.news.notified().await;
             }
         };
-        timeout(PATIENCE, waiting).await.map_err(|_| format!("no answer {text:?} within {PATIENCE:?}"))?;
+        timeout(PATIENCE, waiting)
+            .await
+            .map_err(|_| format!("no answer {text:?} within {PATIENCE:?}"))?;
         // A second copy would follow at once.
         sleep(Duration::from_millis(50)).await;
         Ok(text.to_owned())
@@ -169,7 +255,8 @@ impl LoginPrompts for Prompts {
 
     async fn code(&mut self, _sent: &SentCode, _wrong: bool) -> Result<String> {
         let code = self.codes.next().await;
-        code.map(|code| code.code).ok_or_else(|| Error::user("the datacenter issued no login code"))
+        code.map(|code| code.code)
+            .ok_or_else(|| Error::user("the datacenter issued no login code"))
     }
 
     async fn password(&mut self, _hint: Option<&str>, _wrong: bool) -> Result<actogram::Secret> {

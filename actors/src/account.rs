@@ -24,6 +24,9 @@ use crate::{
     updates::UpdateSink,
 };
 
+/// How long a shutdown waits, after its deadline, for the last bytes to be written.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
 /// One account: its calls, its events, its updates. Cheap to clone, usable from any thread and any runtime.
 ///
 /// The account ends with [`shutdown`](Self::shutdown), or when the last clone is dropped.
@@ -97,6 +100,17 @@ impl Account {
                 .under(&root)
                 .start()
         };
+        let (watched, weak) = (root.handle(), Arc::downgrade(&shared));
+        tokio::task::spawn_local(async move {
+            let exit = watched.join().await;
+            if let Some(shared) = weak.upgrade() {
+                shared.close();
+                shared.stop(match exit {
+                    ExitReason::Normal | ExitReason::Stopped => StopReason::ShutDown,
+                    failed => StopReason::Failed(failed.to_string()),
+                });
+            }
+        });
         // The actors' first turn comes after this one, so they find each other.
         shared.introduce(Addresses {
             api,
@@ -328,16 +342,11 @@ impl Account {
     /// Waits until the account cannot go on, and tells why.
     pub async fn ended(&self) -> StopReason {
         let mut stopped = self.shared().watch_stopped();
-        let root = self.inner.root.handle();
-        tokio::select! {
-            reason = stopped.wait_for(Option::is_some) => {
-                reason.ok().and_then(|reason| reason.clone()).unwrap_or(StopReason::ShutDown)
-            }
-            exit = root.join() => match exit {
-                ExitReason::Normal | ExitReason::Stopped => StopReason::ShutDown,
-                other => StopReason::Failed(other.to_string()),
-            },
-        }
+        let reason = stopped.wait_for(Option::is_some).await;
+        reason
+            .ok()
+            .and_then(|reason| reason.clone())
+            .unwrap_or(StopReason::ShutDown)
     }
 
     /// Ends the account in order: new calls are given back; those under way, and updates being handled, have until
@@ -361,9 +370,15 @@ impl Account {
             );
         }
         addresses.api.do_send(Abort);
-        addresses.connection.do_send(CloseConnection);
+        let (told, closed) = oneshot::channel();
+        addresses.connection.do_send(CloseConnection(told));
         // Those were the last to hold calls; each is answered when they are through with it.
-        let _ = tokio::time::timeout(Duration::from_secs(1), shared.drained()).await;
+        let last = async {
+            shared.drained().await;
+            // The sender goes, without a word, when the last bytes are written.
+            let _ = closed.await;
+        };
+        let _ = tokio::time::timeout(LAST_BYTES, last).await;
         if let Err(error) = shared.store.store().flush().await {
             shared.emit(AccountEvent::StoreFailed {
                 why: error.to_string(),

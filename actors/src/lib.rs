@@ -4,7 +4,7 @@
 //! [`Account`], which makes calls and hands updates to an [`UpdateSink`].
 //!
 //! # Who does what
-//! - [`ApiActor`](api::ApiActor) takes calls, sleeps through flood waits, tries again what may be tried again;
+//! - [`ApiActor`] takes calls, sleeps through flood waits, tries again what may be tried again;
 //! - [`ConnectionActor`](datacenter::ConnectionActor) owns the session with the datacenter and every call in it,
 //!   whatever happens to sockets;
 //! - [`DatacenterActor`](datacenter::DatacenterActor) opens sockets, within limits, and keeps the auth key;

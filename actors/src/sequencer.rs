@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use actix::{Actor, AsyncContext as _, Handler, Message, SpawnHandle};
 use actogram_runtime::SupervisedContext;
 use actogram_store::{PeerRecord, Position, Write};
-use actogram_tl::{Decode, Encode as _, enums, functions};
+use actogram_tl::{Decode, Encode as _, enums, functions, types};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -26,7 +26,7 @@ const MOST_UNDONE: usize = 512;
 /// How much of a difference is asked for at most (<https://core.telegram.org/method/updates.getDifference>).
 const MOST_MISSED: i32 = 10_000;
 
-/// Puts updates in order and hands them to the account's [`UpdateSink`](crate::UpdateSink).
+/// Puts updates in order and hands them to the account's [`UpdateSink`].
 ///
 /// Answers that bring users, chats or updates come by here too, before those who wait for them are told: a message of
 /// our own would otherwise look like a gap, and a peer would be unknown in the next call.
@@ -241,7 +241,7 @@ impl UpdatesActor {
         let understood = answer.and_then(|answer| match request {
             Request::State => {
                 let enums::updates::State::State(state) = decode(answer)?;
-                self.stream.handle_state(now, &state);
+                self.begin_at(state, ctx);
                 Ok(())
             }
             Request::Difference(_) => {
@@ -263,6 +263,35 @@ impl UpdatesActor {
             }
         }
         self.pump(ctx);
+    }
+
+    /// Follows from a first position, once it is on the disk: without it a kill would skip what came meanwhile.
+    fn begin_at(
+        &mut self,
+        state: Box<actogram_tl::types::updates::State>,
+        ctx: &mut SupervisedContext<Self>,
+    ) {
+        let first = Position {
+            pts: state.pts,
+            qts: state.qts,
+            date: state.date,
+            seq: state.seq,
+        };
+        let stored = self.shared.store.write_synced(vec![Write::Position(first)]);
+        ctx.spawn_body(stored, move |actor, stored, ctx| {
+            let now = actor.now();
+            match stored {
+                Ok(Ok(())) => actor.stream.handle_state(now, &state),
+                Ok(Err(error)) => {
+                    actor.shared.emit(AccountEvent::StoreFailed {
+                        why: error.to_string(),
+                    });
+                    actor.stream.request_failed(now);
+                }
+                Err(_) => actor.stream.request_failed(now),
+            }
+            actor.pump(ctx);
+        });
     }
 
     fn arm(&mut self, ctx: &mut SupervisedContext<Self>) {

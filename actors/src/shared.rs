@@ -32,7 +32,7 @@ use crate::{
 pub(crate) type RandomFactory = Arc<dyn Fn() -> Box<dyn Random> + Send + Sync>;
 
 /// How many events a slow listener may be behind.
-const EVENTS: usize = 256;
+const EVENTS: usize = 64;
 
 /// The addresses of an account's actors. They are the same for the account's whole life.
 pub(crate) struct Addresses {

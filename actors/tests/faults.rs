@@ -679,3 +679,36 @@ fn a_shutdown_waits_for_calls_until_its_deadline() {
         );
     });
 }
+
+#[test]
+fn p4_actors_that_fail_too_often_end_their_account_and_no_other() {
+    virtual_time(|| async {
+        let world = World::new().await;
+        let other = world.bot("other_bot").await;
+        let mut config = world.config("doomed", &Store::memory());
+        config.connector = std::sync::Arc::new(
+            |_: &actogram_actors::DatacenterAddress| -> actogram_actors::Connecting {
+                panic!("a connector that panics")
+            },
+        );
+        let account = world.engine.open(config).await.unwrap();
+        let error = call(&account, &config_call()).await.unwrap_err();
+        // It ends with its last holder; why that ended is known a moment later.
+        assert!(
+            matches!(
+                &error,
+                CallError::Retry(_) | CallError::Stopped(StopReason::Failed(_))
+            ),
+            "{error}"
+        );
+        assert!(matches!(account.ended().await, StopReason::Failed(_)));
+        let error = call(&account, &config_call()).await.unwrap_err();
+        assert!(
+            matches!(&error, CallError::Stopped(_) | CallError::ShutDown { .. }),
+            "{error}"
+        );
+        account.shutdown(Duration::from_secs(5)).await;
+        call(&other.account, &config_call()).await.unwrap();
+        other.account.shutdown(Duration::from_secs(5)).await;
+    });
+}

@@ -14,6 +14,7 @@ use super::Submit;
 use crate::{
     entities::{self, Content},
     error::CallError,
+    events::StopReason,
     shared::Shared,
 };
 
@@ -187,18 +188,19 @@ impl Drop for Call {
             addresses.api.do_send(Submit(next));
             return;
         }
-        let closing = self
-            .shared
-            .upgrade()
-            .is_none_or(|shared| shared.is_closing());
+        let shared = self.shared.upgrade();
         let error = if self.given_to_session && !self.may_happen_twice() {
             CallError::UnknownOutcome
-        } else if closing {
-            CallError::ShutDown {
-                body: self.body.clone(),
-            }
         } else {
-            CallError::Retry("the actor that held it failed".to_owned())
+            match shared.map(|shared| (shared.stopped(), shared.is_closing())) {
+                Some((Some(reason), _)) if reason != StopReason::ShutDown => {
+                    CallError::Stopped(reason)
+                }
+                Some((None, false)) => CallError::Retry("the actor that held it failed".to_owned()),
+                _ => CallError::ShutDown {
+                    body: self.body.clone(),
+                },
+            }
         };
         self.end(Err(error));
     }

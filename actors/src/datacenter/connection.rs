@@ -9,7 +9,9 @@ use std::{
 use actix::{Actor, AsyncContext as _, Handler, Message, SpawnHandle};
 use actogram_crypto::AuthKey;
 use actogram_mtproto::{
-    session::client::{CallId, CallRequest, CallState, ClientSession, ClientSessionConfig, Event},
+    session::client::{
+        CallFailure, CallId, CallRequest, CallState, ClientSession, ClientSessionConfig, Event,
+    },
     transport::{ClientTransport, Frame, error_code},
 };
 use actogram_runtime::SupervisedContext;
@@ -53,6 +55,8 @@ pub struct ConnectionActor {
     ids: HashMap<u64, CallId>,
     timer: Option<(Duration, SpawnHandle)>,
     keys_unknown: u32,
+    /// Who waits for the last bytes to be written.
+    closing: Option<oneshot::Sender<()>>,
 }
 
 enum Link {
@@ -61,7 +65,7 @@ enum Link {
     /// A stream was asked for.
     Dialing,
     /// There is a stream.
-    Open(Open),
+    Open(Box<Open>),
     /// No further attempt is made.
     Stopped,
 }
@@ -87,6 +91,7 @@ impl ConnectionActor {
             ids: HashMap::new(),
             timer: None,
             keys_unknown: 0,
+            closing: None,
         }
     }
 
@@ -133,6 +138,8 @@ impl ConnectionActor {
         let epoch = self.epoch;
         let ended =
             move |actor: &mut Self, why: Result<String, _>, ctx: &mut SupervisedContext<Self>| {
+                // After an orderly close only the writer goes on, to write the last bytes.
+                actor.closing = None;
                 if actor.epoch == epoch {
                     let why =
                         why.unwrap_or_else(|error: actogram_runtime::BodyError| error.to_string());
@@ -143,13 +150,13 @@ impl ConnectionActor {
             ctx.spawn_body(socket::read(reader, ctx.address(), epoch), ended),
             ctx.spawn_body(socket::write(writer, chunks), ended),
         ];
-        self.link = Link::Open(Open {
+        self.link = Link::Open(Box::new(Open {
             transport,
             out,
             bodies,
             address: dialed.address.to_string(),
             worked: false,
-        });
+        }));
         let now = self.shared.now();
         if let Some(session) = &mut self.session {
             session.connected(now);
@@ -163,23 +170,29 @@ impl ConnectionActor {
         self.pump(ctx);
     }
 
-    /// The stream is gone, or is given up.
+    /// The stream is gone, or is given up: nothing more is written to it.
     fn lost(&mut self, why: String, ctx: &mut SupervisedContext<Self>) {
         if !matches!(self.link, Link::Open(_)) {
             return;
         }
-        self.close(&why, ctx);
+        self.close(&why, false, ctx);
         self.dial(ctx);
     }
 
-    fn close(&mut self, why: &str, ctx: &mut SupervisedContext<Self>) {
+    /// Closes the stream. In order: what was given to it is still written.
+    fn close(&mut self, why: &str, in_order: bool, ctx: &mut SupervisedContext<Self>) {
         let Link::Open(open) = std::mem::replace(&mut self.link, Link::NoKey) else {
             return;
         };
         self.epoch += 1;
-        let [read, _] = open.bodies;
+        let [read, write] = open.bodies;
         ctx.cancel_future(read);
-        // The writer ends by itself once it has written what it has; after that nobody can give it more.
+        // A writer that nobody gives anything any more ends by itself, once it has written what it has. To a peer that has
+        // vanished it would write for ever.
+        if !in_order {
+            ctx.cancel_future(write);
+            self.closing = None;
+        }
         drop(open.out);
         if let Some(session) = &mut self.session {
             session.disconnected();
@@ -189,6 +202,7 @@ impl ConnectionActor {
             why: why.to_owned(),
         });
         if !open.worked
+            && !in_order
             && let Some(addresses) = self.shared.addresses()
         {
             addresses.datacenter.do_send(ConnectionLost {
@@ -261,7 +275,7 @@ impl ConnectionActor {
                 addresses.datacenter.do_send(KeyUnknown);
             }
             // Until the datacenter's actor has told everybody, nothing more is tried.
-            self.close(&why, ctx);
+            self.close(&why, false, ctx);
             self.link = Link::Stopped;
             return;
         }
@@ -322,7 +336,11 @@ impl ConnectionActor {
             } => self.refused(call, code, message),
             Event::Failed { call, why } => {
                 if let Some(call) = self.take(call) {
-                    call.settle(Err(CallError::Bug(why.to_string())));
+                    let error = match why {
+                        CallFailure::RefusedTooOften(..) => CallError::Retry(why.to_string()),
+                        other => CallError::Bug(other.to_string()),
+                    };
+                    call.settle(Err(error));
                 }
             }
             Event::UnknownOutcome { call } => {
@@ -505,7 +523,7 @@ impl Handler<UseKey> for ConnectionActor {
         {
             return;
         }
-        self.close("another key is used from now on", ctx);
+        self.close("another key is used from now on", true, ctx);
         if self.session.is_some() {
             self.end_calls(|_| CallError::Retry("the key was replaced".to_owned()));
         }
@@ -601,7 +619,7 @@ impl Handler<StopConnection> for ConnectionActor {
     type Result = ();
 
     fn handle(&mut self, StopConnection: StopConnection, ctx: &mut Self::Context) {
-        self.close("the account has stopped", ctx);
+        self.close("the account has stopped", true, ctx);
         self.link = Link::Stopped;
         self.epoch += 1;
         let reason = self.shared.stopped();
@@ -612,18 +630,21 @@ impl Handler<StopConnection> for ConnectionActor {
     }
 }
 
-/// The end: what is still under way is given back, and the connection closed.
+/// The end: what is still under way is given back, and the connection closed. The sender goes when the last bytes are
+/// written.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct CloseConnection;
+pub(crate) struct CloseConnection(pub(crate) oneshot::Sender<()>);
 
 impl Handler<CloseConnection> for ConnectionActor {
     type Result = ();
 
-    fn handle(&mut self, CloseConnection: CloseConnection, ctx: &mut Self::Context) {
-        // Acknowledgements that wait go out with the state of things.
+    fn handle(&mut self, CloseConnection(closed): CloseConnection, ctx: &mut Self::Context) {
         self.pump(ctx);
-        self.close("the account was shut down", ctx);
+        if matches!(self.link, Link::Open(_)) {
+            self.closing = Some(closed);
+        }
+        self.close("the account was shut down", true, ctx);
         self.link = Link::Stopped;
         self.epoch += 1;
         self.end_calls(|call| CallError::ShutDown {

@@ -10,8 +10,9 @@ use tokio::{
 use super::{ConnectionActor, connection::Received};
 use crate::connector::Io;
 
-/// How much is read at once.
-const READ: usize = 64 * 1024;
+/// How much is read at once: little while little comes, so that idle accounts cost little.
+const LITTLE: usize = 4 * 1024;
+const MUCH: usize = 64 * 1024;
 
 /// Reads until the stream ends; says why it did. The next read waits until the actor has dealt with the last one, so
 /// that a fast server fills its own buffers and not ours.
@@ -20,12 +21,13 @@ pub(super) async fn read(
     to: Addr<ConnectionActor>,
     epoch: u64,
 ) -> String {
-    let mut buffer = BytesMut::with_capacity(READ);
+    let mut buffer = BytesMut::new();
+    let mut room = LITTLE;
     loop {
-        buffer.reserve(READ);
+        buffer.reserve(room);
         match from.read_buf(&mut buffer).await {
             Ok(0) => return "the other side closed the connection".to_owned(),
-            Ok(_) => {}
+            Ok(count) => room = if count >= LITTLE { MUCH } else { LITTLE },
             Err(error) => return error.to_string(),
         }
         if to

@@ -2,7 +2,7 @@
 //! (<https://core.telegram.org/api/updates>).
 //!
 //! [`UpdateStream`] is a state machine without IO: it is given what the datacenter sends and gives updates in order,
-//! and requests for what is missing. [`Ledger`] remembers which of them have been handled. The actor around both is
+//! and requests for what is missing. A ledger remembers which of them have been handled. The actor around both is
 //! [`UpdatesActor`](crate::sequencer::UpdatesActor).
 //!
 //! The common sequences `pts`, `qts` and `seq` are followed. Sequences of channels are not yet: their updates are passed

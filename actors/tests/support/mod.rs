@@ -27,7 +27,7 @@ use actogram_tl::{Decode, Function, enums, functions, types};
 use tokio::{sync::mpsc, task::LocalSet, time::Instant};
 
 /// No step may take longer, in virtual time.
-pub const HANG: Duration = Duration::from_secs(600);
+pub const HANG: Duration = Duration::from_secs(1200);
 
 /// The second everything begins at.
 pub const EPOCH: u64 = 1_800_000_000;

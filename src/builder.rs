@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::{
     Api, Client, Error, Order, Result, Secret, Settings,
     api::Credentials,
-    dispatcher::{DispatcherActor, DispatcherSink, Handlers, Queues},
+    dispatcher::{DispatcherActor, Handlers, Queues},
 };
 
 /// What stands for "nowhere" as a session file.
@@ -156,8 +156,6 @@ impl ClientBuilder {
         };
         let api = Api::new(account, credentials, defaults, Handle::current());
         let dispatcher = start_dispatcher(&engine, api.clone(), self.order).await?;
-        api.account()
-            .set_update_sink(std::sync::Arc::new(DispatcherSink(dispatcher.clone())));
         let client = Client {
             api,
             engine,

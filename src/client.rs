@@ -1,6 +1,6 @@
 //! One account: connected, logged in, with its handlers and loops.
 
-use std::{future::Future, path::PathBuf, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use actix::{Addr, Recipient};
 use actogram_actors::{Account, AccountEvent, Engine};
@@ -9,7 +9,7 @@ use actogram_tl::types;
 
 use crate::{
     Api, ClientBuilder, Cx, Error, EventHandler, Msg, NewUpdate, Result, Secret, Settings, Update,
-    dispatcher::{DispatcherActor, Register, Registration, Subscribe},
+    dispatcher::{DispatcherActor, DispatcherSink, Register, Registration, Subscribe},
     login::{LoginError, LoginPrompts},
 };
 
@@ -132,6 +132,9 @@ impl Client {
         if !self.is_logged_in() {
             return Err(LoginError::NotLoggedIn.into());
         }
+        // Not before: what came to an account whose handlers are not there yet would count as handled.
+        self.account()
+            .set_update_sink(Arc::new(DispatcherSink(self.dispatcher.clone())));
         self.account()
             .start_updates()
             .await

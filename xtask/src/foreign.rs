@@ -13,8 +13,16 @@ pub(crate) struct Client {
 }
 
 pub(crate) const CLIENTS: &[Client] = &[
-    Client { name: "Telethon and kurigram (Python) against the local datacenter", prepare: prepare_python, run: run_python },
-    Client { name: "mtcute (Node) against the local datacenter", prepare: prepare_node, run: run_node },
+    Client {
+        name: "Telethon and kurigram (Python) against the local datacenter",
+        prepare: prepare_python,
+        run: run_python,
+    },
+    Client {
+        name: "mtcute (Node) against the local datacenter",
+        prepare: prepare_node,
+        run: run_node,
+    },
 ];
 
 const ENVIRONMENT: &str = "target/foreign/python";
@@ -91,5 +99,10 @@ fn prepare_node(root: &Path) -> Result<(), String> {
 
 fn run_node(root: &Path) -> Result<(), String> {
     let binary = root.join("target/debug/actogram").display().to_string();
-    command::run(&root.join("tests/foreign/node"), "node", &["--test"], &[("ACTOGRAM", &binary)])
+    command::run(
+        &root.join("tests/foreign/node"),
+        "node",
+        &["--test"],
+        &[("ACTOGRAM", &binary)],
+    )
 }

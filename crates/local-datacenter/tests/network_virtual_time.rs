@@ -9,8 +9,11 @@ use std::{
 };
 
 use actogram_crypto::random::{Random, SeededRandom};
-use actogram_local_datacenter::{Attack, LocalDatacenter, When, WireFault};
-use actogram_tl::{enums, functions};
+use actogram_local_datacenter::{
+    Attack, Direction, LocalDatacenter, When, WireFault, model::PeerKey,
+};
+use actogram_mtproto::session::client::CallRequest;
+use actogram_tl::{Encode, enums, functions, types};
 use network_support::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -84,7 +87,7 @@ async fn r11_a_slow_reader_is_evicted_and_a_reading_one_is_not() {
         .await
         .unwrap();
     quick.log_in_with(&bot.token).await;
-    let peer = || actogram_local_datacenter::model::PeerKey::User(bot.id);
+    let peer = || PeerKey::User(bot.id);
     // More than a stream holds, and not to be packed.
     let mut random = SeededRandom::from_seed(22);
     let mut noise = || -> String {
@@ -192,7 +195,7 @@ async fn faults_from_seeds_lose_and_repeat_no_message() {
         let operator = datacenter.operator();
         let bot = operator.create_bot("faulty_bot", "Faulty").unwrap();
         let person = operator.create_user("19990000001", "Person").unwrap();
-        let peer = actogram_local_datacenter::model::PeerKey::User(bot.id);
+        let peer = PeerKey::User(bot.id);
         operator.send_message(person, peer, "hello").unwrap();
         let mut client = Client::over(datacenter.connect(), START, randoms(seed + 1))
             .await
@@ -234,7 +237,7 @@ async fn faults_from_seeds_lose_and_repeat_no_message() {
                 client.outcome(*call)
             );
         }
-        let peer = actogram_local_datacenter::model::PeerKey::User(bot.id);
+        let peer = PeerKey::User(bot.id);
         let mut stored: Vec<_> = operator
             .history(person, peer)
             .into_iter()
@@ -248,5 +251,105 @@ async fn faults_from_seeds_lose_and_repeat_no_message() {
         });
         let sent: Vec<_> = (0..40).map(|number| format!("message {number}")).collect();
         assert_eq!(stored, sent, "seed {seed}");
+    }
+}
+
+/// R10: a peer that is gone without a word is found out, whichever direction fell silent, and calls go on elsewhere.
+#[tokio::test(start_paused = true)]
+async fn r10_a_connection_that_fell_silent_is_given_up_and_its_calls_resumed() {
+    let datacenter = virtual_datacenter(5).await;
+    let mut client = Client::over(datacenter.connect(), START, randoms(50))
+        .await
+        .unwrap();
+    client.log_in(&datacenter, "silent_bot").await;
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        datacenter.faults().order(WireFault::BlackHole {
+            direction,
+            bytes: 80,
+        });
+        client.go_on_over(datacenter.connect());
+        let call = client.start(&me());
+        let started = Instant::now();
+        let end = client
+            .until_within(Duration::from_secs(300), |client| {
+                client.outcome(call).is_some()
+            })
+            .await;
+        assert_eq!(end, Err(End::Dead), "{direction:?}");
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "{direction:?}: {:?}",
+            started.elapsed()
+        );
+        client.go_on_over(datacenter.connect());
+        let outcome = client.finish(call).await.unwrap();
+        assert!(
+            matches!(outcome, Outcome::Answer(_)),
+            "{direction:?}: {outcome:?}"
+        );
+    }
+}
+
+/// S21: somebody on the way who swaps packets changes nothing for calls that were chained.
+#[tokio::test(start_paused = true)]
+async fn s21_chained_calls_keep_their_order_when_packets_are_swapped() {
+    let datacenter = virtual_datacenter(6).await;
+    let operator = datacenter.operator();
+    let bot = operator.create_bot("ordered_bot", "Ordered").unwrap();
+    let person = operator.create_user("19990000001", "Person").unwrap();
+    operator
+        .send_message(person, PeerKey::User(bot.id), "hello")
+        .unwrap();
+    let mut client = Client::over(datacenter.connect(), START, randoms(60))
+        .await
+        .unwrap();
+    client.log_in_with(&bot.token).await;
+    for (round, chained) in [true, false].into_iter().enumerate() {
+        let reorder = WireFault::Reorder {
+            direction: Direction::ToServer,
+            payload: 1,
+        };
+        datacenter.faults().order(reorder);
+        client.go_on_over(datacenter.connect());
+        client.invoke(&me()).await.unwrap();
+        let request = |number: i64, after| {
+            let to = types::InputPeerUser {
+                user_id: person,
+                access_hash: 0,
+            };
+            let random_id = 10 * round as i64 + number;
+            let send = functions::messages::SendMessage::new(
+                to.into(),
+                format!("{round} {number}"),
+                random_id,
+            );
+            let mut request = CallRequest::new(send.to_bytes());
+            request.after = after;
+            request
+        };
+        let first = client.start_request(request(1, None));
+        client.idle(Duration::from_millis(1)).await.unwrap();
+        let second = client.start_request(request(2, chained.then_some(first)));
+        client
+            .until(|client| client.outcome(first).is_some() && client.outcome(second).is_some())
+            .await
+            .unwrap();
+        let history = operator.history(person, PeerKey::User(bot.id));
+        let last: Vec<_> = history
+            .iter()
+            .rev()
+            .take(2)
+            .rev()
+            .map(|message| message.text.clone())
+            .collect();
+        let expected = if chained {
+            ["0 1", "0 2"]
+        } else {
+            ["1 2", "1 1"]
+        };
+        assert_eq!(
+            last, expected,
+            "chained: {chained}; the twin shows that they were swapped"
+        );
     }
 }

@@ -26,15 +26,16 @@ const CODECS = {
 }
 
 /** A client that is destroyed when the test ends. */
-async function client(t, { address = datacenter, codec = CODECS.intermediate } = {}) {
+async function client(t, { address = datacenter, codec = CODECS.intermediate, network } = {}) {
   const dc = { id: address.id, ipAddress: address.host, port: address.port }
+  const storage = new MemoryStorage()
   const made = new TelegramClient({
     apiId: 1,
     apiHash: '0123456789abcdef0123456789abcdef',
-    storage: new MemoryStorage(),
+    storage,
     defaultDcs: { main: dc, media: dc },
     logLevel: 1,
-    disableUpdates: false,
+    network,
     transport: {
       async connect({ ipAddress, port }) {
         const connection = await connectTcp({ address: ipAddress, port })
@@ -48,7 +49,7 @@ async function client(t, { address = datacenter, codec = CODECS.intermediate } =
   await crypto.initialize?.()
   addPublicKey(crypto, datacenter.publicKey)
   t.after(() => made.destroy())
-  return made
+  return Object.assign(made, { keysOfTest: storage.authKeys })
 }
 
 async function bot(t, options) {
@@ -92,6 +93,14 @@ for (const [name, codec] of Object.entries(CODECS)) {
     assert.equal(String(me.id), datacenter.find('bot').token.split(':')[0])
   })
 }
+
+test('logs in under a temporary key that is bound to the permanent one', { timeout }, async (t) => {
+  const made = await bot(t, { network: { usePfs: true } })
+  assert.equal((await made.getMe()).username, BOT)
+  assert.ok(await made.keysOfTest.getTemp(datacenter.id, 0, Date.now()), 'there is a temporary key')
+  const plain = await bot(t)
+  assert.equal(await plain.keysOfTest.getTemp(datacenter.id, 0, Date.now()), null, 'and there is none without asking')
+})
 
 test('logs in by phone and code, again without sign-up', { timeout }, async (t) => {
   const first = await person(t, 'Ada')

@@ -441,12 +441,20 @@ impl Client {
     }
 
     /// Goes on until the condition holds.
-    pub async fn until(&mut self, mut condition: impl FnMut(&Self) -> bool) -> Result<(), End> {
-        let end = Instant::now() + PATIENCE;
+    pub async fn until(&mut self, condition: impl FnMut(&Self) -> bool) -> Result<(), End> {
+        self.until_within(PATIENCE, condition).await
+    }
+
+    pub async fn until_within(
+        &mut self,
+        patience: Duration,
+        mut condition: impl FnMut(&Self) -> bool,
+    ) -> Result<(), End> {
+        let end = Instant::now() + patience;
         while !condition(self) {
             assert!(
                 Instant::now() < end,
-                "nothing came of it within {PATIENCE:?}"
+                "nothing came of it within {patience:?}"
             );
             self.step(end).await?;
         }

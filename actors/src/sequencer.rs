@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use actix::{Actor, AsyncContext as _, Handler, Message, SpawnHandle};
 use actogram_runtime::SupervisedContext;
 use actogram_store::{PeerRecord, Position, Write};
-use actogram_tl::{Decode, Encode as _, enums, functions, types};
+use actogram_tl::{Decode, Encode as _, enums, functions};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 

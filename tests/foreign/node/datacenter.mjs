@@ -10,6 +10,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 export const PATIENCE = 30_000
 
+// A client that is destroyed may leave the timer behind by which it would have renewed a key tomorrow. It shall not keep
+// this process from ending. This file has to be imported before the client, which takes its timers from here.
+const { setTimeout: startTimer } = globalThis
+globalThis.setTimeout = (callback, delay, ...rest) => {
+  const timer = startTimer(callback, delay, ...rest)
+  return delay > 10 * PATIENCE ? timer.unref() : timer
+}
+
 export class Datacenter {
   static async start(bot) {
     const program = process.env.ACTOGRAM

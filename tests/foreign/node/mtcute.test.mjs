@@ -3,13 +3,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { Cable, Datacenter, PATIENCE, eventually } from './datacenter.mjs'
 import { connectTcp } from '@fuman/node'
 import {
   IntermediatePacketCodec, MemoryStorage, ObfuscatedPacketCodec, PaddedIntermediatePacketCodec, TelegramClient, html, tl,
 } from '@mtcute/node'
 import { NodeCryptoProvider, addPublicKey } from '@mtcute/node/utils.js'
-
-import { Cable, Datacenter, PATIENCE, eventually } from './datacenter.mjs'
 
 const BOT = 'mtcute_test_bot'
 const timeout = 3 * PATIENCE

@@ -207,7 +207,7 @@ impl Rig {
                 let update = types::UpdateBotStopped {
                     user_id: 7,
                     date: 0,
-                    stopped: true.into(),
+                    stopped: true,
                     qts: self.at.qts,
                 };
                 (

@@ -1,5 +1,5 @@
 //! A thousand calls in flight over one connection that is cut twenty times.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 

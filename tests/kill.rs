@@ -1,7 +1,7 @@
 //! A bot that is killed with SIGKILL at random moments: no login again, no update lost, none handled twice except
 //! those above the stored low-water mark, and those with equal dedupe ids.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 

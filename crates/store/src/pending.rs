@@ -46,6 +46,8 @@ impl Slot {
 pub(crate) struct Pending {
     writes: Vec<(Arc<str>, Write)>,
     places: HashMap<(Arc<str>, Slot), usize>,
+    /// Which write gave a username away last.
+    names: HashMap<(Arc<str>, String), usize>,
 }
 
 impl Pending {
@@ -57,7 +59,7 @@ impl Pending {
             return;
         };
         match self.places.get(&(account.clone(), slot.clone())).copied() {
-            Some(place) => {
+            Some(place) if self.can_merge(&account, place, &write) => {
                 let kept = &mut self.writes[place].1;
                 if let (Write::Peer(kept), Write::Peer(new)) = (&*kept, &write)
                     && new.min
@@ -67,12 +69,35 @@ impl Pending {
                 }
                 *kept = write;
             }
-            None => {
+            _ => {
+                if let Write::Peer(peer) = &write {
+                    for name in &peer.usernames {
+                        self.names
+                            .insert((account.clone(), name.to_lowercase()), self.writes.len());
+                    }
+                }
                 self.places
                     .insert((account.clone(), slot), self.writes.len());
                 self.writes.push((account, write));
             }
         }
+    }
+
+    /// Whether the write may take the place of the one there. Usernames move from peer to peer, so the order of writes that
+    /// give them away must stay.
+    fn can_merge(&self, account: &Arc<str>, place: usize, new: &Write) -> bool {
+        let (Write::Peer(kept), Write::Peer(new)) = (&self.writes[place].1, new) else {
+            return true;
+        };
+        if new.min && !kept.min {
+            return true;
+        }
+        let names_are_here = || {
+            kept.usernames
+                .iter()
+                .all(|name| self.names.get(&(account.clone(), name.to_lowercase())) == Some(&place))
+        };
+        kept.usernames == new.usernames && names_are_here()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -86,5 +111,6 @@ impl Pending {
     pub(crate) fn clear(&mut self) {
         self.writes.clear();
         self.places.clear();
+        self.names.clear();
     }
 }

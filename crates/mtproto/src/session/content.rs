@@ -4,7 +4,7 @@
 use actogram_tl::{DecodeError, Reader, Writer, mtproto::ids};
 use bytes::Bytes;
 
-use super::{MOST_IN_CONTAINER, wire::constructor};
+use super::{MOST_IN_CONTAINER, message_id::order, wire::constructor};
 
 /// Why a container was refused, as a whole.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub(super) fn container(msg_id: i64, body: &Bytes) -> Result<Option<Vec<Inner>>,
         let mut rest = reader.rest();
         let inner = rest.split_to(length);
         reader = Reader::new(rest);
-        if inner_id >= msg_id {
+        if order(inner_id) >= order(msg_id) {
             return Err(ContentError::Order);
         }
         let first = constructor(&inner);

@@ -11,7 +11,7 @@ use flate2::{
     write::GzEncoder,
 };
 
-/// The most bytes a packed object may unfold to.
+/// The most bytes all packed objects of one payload may unfold to. A container of small bombs is a bomb as well.
 pub const MOST_INFLATED: usize = 16 * 1024 * 1024;
 
 /// Bodies up to this many bytes are not worth packing.
@@ -21,8 +21,8 @@ const WORTHWHILE: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GzipError {
-    /// It would unfold to more than [`MOST_INFLATED`].
-    #[error("a packed object unfolds to more than 16 MiB")]
+    /// It would unfold to more than what is left of [`MOST_INFLATED`] for its payload.
+    #[error("the packed objects of a payload unfold to more than 16 MiB")]
     TooLarge,
     /// It is cut off, has a wrong checksum, or is no gzip.
     #[error("a packed object is no whole gzip: {0}")]
@@ -35,8 +35,25 @@ pub enum GzipError {
     Nested,
 }
 
+/// How much the packed objects of one payload may still unfold to.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    bytes: usize,
+    /// A copy of a message is being read. None may be inside, however it is packed.
+    pub(super) inside_copy: bool,
+}
+
+impl Allowance {
+    pub(super) fn of_a_payload() -> Self {
+        Self {
+            bytes: MOST_INFLATED,
+            inside_copy: false,
+        }
+    }
+}
+
 /// Unfolds `body` if it is packed, and gives it back as it is if not.
-pub(super) fn unpack(body: Bytes) -> Result<Bytes, GzipError> {
+pub(super) fn unpack(body: Bytes, allowance: &mut Allowance) -> Result<Bytes, GzipError> {
     let mut reader = Reader::new(body.clone());
     if reader.peek_u32() != Some(ids::GZIP_PACKED) {
         return Ok(body);
@@ -48,7 +65,8 @@ pub(super) fn unpack(body: Bytes) -> Result<Bytes, GzipError> {
     if reader.remaining() > 0 {
         return Err(GzipError::Trailing(reader.remaining()));
     }
-    let unpacked = inflate(&packed)?;
+    let unpacked = inflate(&packed, allowance.bytes)?;
+    allowance.bytes -= unpacked.len();
     match Reader::new(unpacked.clone()).peek_u32() {
         Some(ids::GZIP_PACKED) => Err(GzipError::Nested),
         _ => Ok(unpacked),
@@ -56,14 +74,14 @@ pub(super) fn unpack(body: Bytes) -> Result<Bytes, GzipError> {
 }
 
 /// Unfolds gzip, and zlib as well, which clients in use send under the same name.
-fn inflate(packed: &[u8]) -> Result<Bytes, GzipError> {
+fn inflate(packed: &[u8], most: usize) -> Result<Bytes, GzipError> {
     if is_zlib(packed) {
         let mut decoder = ZlibDecoder::new(packed);
-        let unpacked = read_bounded(&mut decoder)?;
+        let unpacked = read_bounded(&mut decoder, most)?;
         whole(decoder.into_inner(), unpacked)
     } else {
         let mut decoder = GzDecoder::new(packed);
-        let unpacked = read_bounded(&mut decoder)?;
+        let unpacked = read_bounded(&mut decoder, most)?;
         whole(decoder.into_inner(), unpacked)
     }
 }
@@ -74,13 +92,13 @@ fn is_zlib(packed: &[u8]) -> bool {
         if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
 }
 
-fn read_bounded(decoder: &mut impl Read) -> Result<Vec<u8>, GzipError> {
+fn read_bounded(decoder: &mut impl Read, most: usize) -> Result<Vec<u8>, GzipError> {
     let mut unpacked = Vec::new();
     let read = decoder
-        .take(MOST_INFLATED as u64 + 1)
+        .take(most as u64 + 1)
         .read_to_end(&mut unpacked)
         .map_err(|error| GzipError::Broken(error.to_string()))?;
-    if read > MOST_INFLATED {
+    if read > most {
         Err(GzipError::TooLarge)
     } else {
         Ok(unpacked)
@@ -112,6 +130,21 @@ pub(super) fn pack(body: &Bytes) -> Option<Bytes> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn unpack(body: Bytes) -> Result<Bytes, GzipError> {
+        super::unpack(body, &mut Allowance::of_a_payload())
+    }
+
+    #[test]
+    fn s12_small_bombs_of_one_payload_are_counted_together() {
+        let allowance = &mut Allowance::of_a_payload();
+        let mebibyte = wrapped(&gzip(&vec![0; 1 << 20]));
+        for _ in 0..16 {
+            assert!(super::unpack(mebibyte.clone(), allowance).is_ok());
+        }
+        let refused = super::unpack(mebibyte, allowance);
+        assert_eq!(refused, Err(GzipError::TooLarge));
+    }
 
     fn wrapped(packed: &[u8]) -> Bytes {
         let mut writer = Writer::new();

@@ -30,19 +30,35 @@ impl MessageIds {
         // 22 random bits keep two processes of one account from choosing the same id.
         let fraction = (u64::from(server_time.subsec_nanos()) << 32) / 1_000_000_000;
         let time = (server_time.as_secs() << 32 | fraction) ^ u64::from(noise & 0x3f_ffff);
-        let mut id = (time as i64) & !3;
-        if id <= self.last & !3 {
-            id = (self.last & !3).wrapping_add(8 * (1 + i64::from(noise % 1024)));
+        let last = order(self.last) & !3;
+        let mut id = time & !3;
+        if id <= last {
+            id = last.wrapping_add(8 * (1 + u64::from(noise % 1024)));
         }
-        self.last = id | origin as i64;
+        self.last = id as i64 | origin as i64;
+        self.last
+    }
+
+    /// The last id that was given out; 0 before the first.
+    pub(super) fn last(&self) -> i64 {
         self.last
     }
 }
 
+/// By which ids are compared: from 2038 on they are negative as signed numbers, and still later than all before.
+pub(super) fn order(id: i64) -> u64 {
+    id as u64
+}
+
+/// The time an id was made at, by its maker's clock. Its lowest bits are noise, about a millisecond's worth.
+pub(super) fn time(id: i64) -> Duration {
+    let fraction = ((order(id) & 0xffff_ffff) * 1_000_000_000) >> 32;
+    Duration::new(order(id) >> 32, fraction as u32)
+}
+
 /// The second an id was made in, by its maker's clock.
 pub(super) fn seconds(id: i64) -> i64 {
-    // Above 2^63 ids turn negative as signed numbers; their time does not.
-    ((id as u64) >> 32) as i64
+    (order(id) >> 32) as i64
 }
 
 #[cfg(test)]
@@ -78,5 +94,18 @@ mod tests {
             &mut SeededRandom::from_seed(1),
         );
         assert_eq!(seconds(id), 1_700_000_000);
+        let error = time(id).abs_diff(Duration::from_millis(1_700_000_000_999));
+        assert!(error < Duration::from_millis(2), "{error:?}");
+    }
+
+    #[test]
+    fn ids_of_2039_are_negative_and_later_than_those_of_2037() {
+        let mut ids = MessageIds::default();
+        let random = &mut SeededRandom::from_seed(1);
+        let early = ids.next(Duration::from_secs(2_140_000_000), Origin::Client, random);
+        let late = ids.next(Duration::from_secs(2_180_000_000), Origin::Client, random);
+        assert!(early > 0 && late < 0);
+        assert!(order(early) < order(late));
+        assert_eq!(seconds(late), 2_180_000_000);
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use super::message_id::order;
+
 /// How many ids are remembered.
 pub(super) const REMEMBERED: usize = 2048;
 
@@ -17,11 +19,13 @@ pub(super) enum Arrival {
 
 #[derive(Debug, Default)]
 pub(super) struct Received {
-    ids: BTreeSet<i64>,
+    /// In the order of time, which the sign of an id says nothing about.
+    ids: BTreeSet<u64>,
 }
 
 impl Received {
     pub(super) fn arrival(&self, id: i64) -> Arrival {
+        let id = order(id);
         if self.ids.contains(&id) {
             Arrival::Duplicate
         } else if self.ids.len() >= REMEMBERED
@@ -35,16 +39,16 @@ impl Received {
 
     /// Remembers an id; returns the one that had to go for it.
     pub(super) fn insert(&mut self, id: i64) -> Option<i64> {
-        self.ids.insert(id);
+        self.ids.insert(order(id));
         if self.ids.len() > REMEMBERED {
-            self.ids.pop_first()
+            self.ids.pop_first().map(|id| id as i64)
         } else {
             None
         }
     }
 
     pub(super) fn highest(&self) -> Option<i64> {
-        self.ids.last().copied()
+        self.ids.last().map(|id| *id as i64)
     }
 
     /// The lowest id that can still be told apart, once the memory is full.
@@ -52,7 +56,7 @@ impl Received {
         if self.ids.len() < REMEMBERED {
             None
         } else {
-            self.ids.first().copied()
+            self.ids.first().map(|id| *id as i64)
         }
     }
 

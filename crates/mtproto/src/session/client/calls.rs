@@ -9,10 +9,10 @@ use actogram_tl::{
 };
 use bytes::Bytes;
 
-use super::{CallFailure, ClientSession, Event, list};
+use super::{CallFailure, ClientSession, Event, Kind, list};
 use crate::{
     Now,
-    session::{MOST_IDS, OLDEST, gzip, message_id::seconds},
+    session::{MOST_IDS, NEWEST, OLDEST, gzip, message_id::seconds},
 };
 
 /// Names a call within its session object. Never reused.
@@ -69,14 +69,19 @@ pub(super) struct Call {
     /// What was sent last, to the byte, so that it can be sent again under the same id.
     pub(super) wire: Bytes,
     packed: Option<Bytes>,
+    /// The id of the message it travelled in last: a container's, or its own.
+    pub(super) carrier: i64,
     pub(super) asked_at: Duration,
     refusals: u32,
+    /// How often the server was asked in vain: for the answer that it says it has, or what became of the call.
+    asked_in_vain: u32,
     /// Never in a container again: the server refused one that held it.
     pub(super) alone: bool,
 }
 
 impl Call {
-    pub(super) fn body(&self) -> &Bytes {
+    /// What travels if nothing stands around it.
+    pub(super) fn packed(&self) -> &Bytes {
         self.packed.as_ref().unwrap_or(&self.request.body)
     }
 
@@ -87,6 +92,9 @@ impl Call {
 
 /// How often a message may be refused before its call fails.
 const MOST_REFUSALS: u32 = 5;
+
+/// How often the server may be asked in vain about a call.
+const MOST_ASKED_IN_VAIN: u32 = 5;
 
 /// A call unanswered for this long is asked for.
 const OVERDUE: Duration = Duration::from_secs(10);
@@ -105,8 +113,10 @@ impl ClientSession {
             seq_no: 0,
             wire: Bytes::new(),
             packed,
+            carrier: 0,
             asked_at: now.monotonic,
             refusals: 0,
+            asked_in_vain: 0,
             alone: false,
         };
         self.calls.insert(id, call);
@@ -121,13 +131,9 @@ impl ClientSession {
             return;
         };
         let sent = call.msg_id().filter(|_| call.state != CallState::Queued);
-        if self.initializing == Some(id) {
-            self.initializing = None;
-        }
         self.forget(id);
         if let Some(req_msg_id) = sent.filter(|_| self.connected) {
-            self.services
-                .push_back((functions::RpcDropAnswer { req_msg_id }.to_bytes(), None));
+            self.say(functions::RpcDropAnswer { req_msg_id }.to_bytes());
         }
     }
 
@@ -138,13 +144,58 @@ impl ClientSession {
 
     pub(super) fn forget(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
+        if self.initializing == Some(id) {
+            self.initializing = None;
+        }
         for msg_id in &call.msg_ids {
             self.by_msg_id.remove(msg_id);
+            self.repeat.remove(msg_id);
         }
-        if call.state == CallState::Queued {
-            self.queue.retain(|queued| *queued != id);
+        if let Ok(at) = self.queue.binary_search(&id) {
+            self.queue.remove(at);
+        }
+        for waiting in self.held.remove(&id).unwrap_or_default() {
+            self.enqueue(waiting);
         }
         Some(call)
+    }
+
+    /// In the order of the calls, so that a chain stays one.
+    fn enqueue(&mut self, id: CallId) {
+        if self.calls.contains_key(&id)
+            && let Err(at) = self.queue.binary_search(&id)
+        {
+            self.queue.insert(at, id);
+        }
+    }
+
+    /// The server would not wait for the predecessor any longer, or it failed: the call waits for it here, and goes out
+    /// without naming it.
+    pub(super) fn hold(&mut self, id: CallId, code: i32) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let before = call.request.after;
+        match before.filter(|before| self.calls.contains_key(before)) {
+            Some(before) => {
+                self.unsend(id);
+                self.held.entry(before).or_default().push(id);
+            }
+            None => self.refuse(id, code),
+        }
+    }
+
+    /// Back to where it was before it was sent; it is not in the queue yet.
+    fn unsend(&mut self, id: CallId) {
+        if self.initializing == Some(id) {
+            self.initializing = None;
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.state = CallState::Queued;
+            if let Some(msg_id) = call.msg_id() {
+                self.repeat.remove(&msg_id);
+            }
+        }
     }
 
     pub(super) fn calls_in_order(&self) -> Vec<CallId> {
@@ -172,18 +223,13 @@ impl ClientSession {
     }
 
     pub(super) fn requeue(&mut self, id: CallId) {
-        if self.initializing == Some(id) {
-            self.initializing = None;
-        }
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
-        };
-        if call.state != CallState::Queued {
-            call.state = CallState::Queued;
-            self.repeat.retain(|other| *other != id);
-            // In the order of the calls, so that a chain stays one.
-            let at = self.queue.partition_point(|queued| *queued < id);
-            self.queue.insert(at, id);
+        if self
+            .calls
+            .get(&id)
+            .is_some_and(|call| call.state != CallState::Queued)
+        {
+            self.unsend(id);
+            self.enqueue(id);
         }
     }
 
@@ -209,10 +255,6 @@ impl ClientSession {
             if call.state != CallState::Queued {
                 call.state = CallState::Unknown;
             }
-        }
-        if let Some(id) = self.initializing {
-            // Whether it arrived is asked for like everything else; until then others still wait for it.
-            tracing::trace!(call = id.0, "the connection was lost while initializing");
         }
     }
 
@@ -252,54 +294,98 @@ impl ClientSession {
     fn ask_for(&mut self, msg_ids: &[i64]) {
         for chunk in msg_ids.chunks(MOST_IDS) {
             let body = list(types::MsgsStateReq::ID, chunk);
-            self.services
-                .push_back((body, Some(super::Asked::State(chunk.to_vec()))));
+            self.queue_service(body, Kind::State(chunk.to_vec()));
         }
     }
 
-    /// The server never received this message: it goes out again as it was, or under a new id if that has aged.
+    /// The server never received this message: it goes out again as it was. Once the server takes no message that old, the
+    /// first copy, which may still be under way somewhere, can no longer be carried out, and a new id is safe.
     pub(super) fn never_received(&mut self, now: Now, msg_id: i64) {
-        let Some(id) = self.by_msg_id.get(&msg_id).copied() else {
+        let Some(id) = self.sent_as(msg_id) else {
             return;
         };
-        let second = self.server_second(now);
-        let Some(call) = self
-            .calls
-            .get_mut(&id)
-            .filter(|call| call.state != CallState::Queued)
-        else {
-            return;
-        };
-        if call.msg_id() != Some(msg_id) {
-            return;
-        }
-        if second - seconds(msg_id) < OLDEST / 2 && !call.wire.is_empty() {
-            if !self.repeat.contains(&id) {
-                self.repeat.push_back(id);
-            }
+        if self.server_second(now) - seconds(msg_id) <= OLDEST + NEWEST {
+            self.repeat.insert(msg_id, id);
         } else {
             self.requeue(id);
         }
     }
 
+    /// The call whose present id this is, unless it waits to be sent.
+    pub(super) fn sent_as(&self, msg_id: i64) -> Option<CallId> {
+        let id = *self.by_msg_id.get(&msg_id)?;
+        let call = self.calls.get(&id)?;
+        (call.state != CallState::Queued && call.msg_id() == Some(msg_id)).then_some(id)
+    }
+
+    /// Whether it makes sense to ask once more about a message, or for its answer, which may have been given up there. If
+    /// not, the call ends.
+    pub(super) fn may_ask_again(&mut self, msg_id: i64) -> bool {
+        let call = self.sent_as(msg_id).and_then(|id| self.calls.get_mut(&id));
+        let Some(call) = call else {
+            return false;
+        };
+        call.asked_in_vain += 1;
+        if call.asked_in_vain > MOST_ASKED_IN_VAIN {
+            self.untraceable(msg_id);
+            return false;
+        }
+        true
+    }
+
     /// Nothing is known of this message any more: only what may happen twice goes out again.
     pub(super) fn untraceable(&mut self, msg_id: i64) {
-        let Some(id) = self.by_msg_id.get(&msg_id).copied() else {
+        let Some(id) = self.sent_as(msg_id) else {
             return;
         };
-        let Some(call) = self
-            .calls
-            .get(&id)
-            .filter(|call| call.state != CallState::Queued)
-        else {
+        let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
+        call.asked_in_vain = 0;
         if Self::may_happen_twice(call.request.resend) {
             self.requeue(id);
         } else {
             self.forget(id);
             self.events.push_back(Event::UnknownOutcome { call: id });
         }
+    }
+
+    /// The calls among those an id names of which the refusal shows that they were not carried out. About those of which it
+    /// does not, the server is asked.
+    pub(super) fn refused(&mut self, now: Now, bad_msg_id: i64) -> Vec<CallId> {
+        let (mut refused, mut doubtful) = (Vec::new(), Vec::new());
+        for id in self.named(bad_msg_id) {
+            let Some(call) = self.calls.get(&id) else {
+                continue;
+            };
+            let Some(msg_id) = call.msg_id() else {
+                continue;
+            };
+            // Of another copy, or of one that was given up already.
+            if call.state != CallState::Sent || (msg_id != bad_msg_id && call.carrier != bad_msg_id)
+            {
+                continue;
+            }
+            // It took longer than the server takes messages: somebody held it back, or sent it twice.
+            if self.time_confirmed && self.server_second(now) - seconds(msg_id) > OLDEST {
+                doubtful.push(msg_id);
+            } else {
+                refused.push(id);
+            }
+        }
+        self.doubt(now, &doubtful);
+        refused
+    }
+
+    /// What became of these messages is no longer sure.
+    pub(super) fn doubt(&mut self, now: Now, msg_ids: &[i64]) {
+        for msg_id in msg_ids {
+            if let Some(call) = self.sent_as(*msg_id).and_then(|id| self.calls.get_mut(&id)) {
+                call.state = CallState::Unknown;
+                call.asked_at = now.monotonic;
+            }
+        }
+        self.ask_for(msg_ids);
     }
 
     /// The calls an id names: one, or all of a container.

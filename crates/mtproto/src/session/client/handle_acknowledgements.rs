@@ -8,7 +8,7 @@ use super::{CallState, ClientSession, Event, Timer, list};
 use crate::{Now, session::MOST_IDS};
 
 /// How long an acknowledgement may wait for something to travel with.
-const DELAY: Duration = Duration::from_secs(15);
+pub(super) const DELAY: Duration = Duration::from_secs(15);
 
 /// How many may wait.
 const MOST_WAITING: usize = 64;
@@ -32,8 +32,7 @@ impl ClientSession {
             .into_iter()
             .collect();
         for chunk in waiting.chunks(MOST_IDS) {
-            self.services
-                .push_back((list(types::MsgsAck::ID, chunk), None));
+            self.say(list(types::MsgsAck::ID, chunk));
         }
     }
 
@@ -46,14 +45,15 @@ impl ClientSession {
 
     pub(super) fn mark_received(&mut self, msg_id: i64) {
         for id in self.named(msg_id) {
-            if let Some(call) = self
-                .calls
-                .get_mut(&id)
-                .filter(|call| call.state != CallState::Queued)
-                && call.state != CallState::Acked
+            // An id that was given up says nothing of the one in use.
+            if let Some(call) = self.calls.get_mut(&id)
+                && (call.msg_id() == Some(msg_id) || call.carrier == msg_id)
+                && matches!(call.state, CallState::Sent | CallState::Unknown)
             {
                 call.state = CallState::Acked;
-                self.repeat.retain(|other| *other != id);
+                if let Some(msg_id) = call.msg_id() {
+                    self.repeat.remove(&msg_id);
+                }
                 self.events.push_back(Event::Received { call: id });
             }
         }

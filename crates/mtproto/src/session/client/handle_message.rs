@@ -14,8 +14,8 @@ use crate::{
         NEWEST, OLDEST, Refused,
         content::{self, Inner},
         envelope::Envelope,
-        gzip,
-        message_id::seconds,
+        gzip::{self, Allowance},
+        message_id::{order, seconds, time},
         received::Arrival,
         wire::{constructor, unboxed},
     },
@@ -24,16 +24,22 @@ use crate::{
 impl ClientSession {
     pub(super) fn handle_payload(&mut self, now: Now, payload: BytesMut) -> Result<(), Refused> {
         let (envelope, _) = Envelope::open(&self.key, Side::Server, payload)?;
+        if Some(envelope.session_id) == self.former_session_id {
+            // What was still under way when this side began another session.
+            self.ignored.former_session += 1;
+            return Ok(());
+        }
         if envelope.session_id != self.session_id {
             return Err(Refused::Payload);
         }
-        self.heard(now);
         let Envelope {
             msg_id,
             seq_no,
             body,
             ..
         } = envelope;
+        let session_id = self.session_id;
+        let allowance = &mut Allowance::of_a_payload();
         match content::container(msg_id, &body) {
             Ok(None) => self.handle_inner(
                 now,
@@ -42,12 +48,15 @@ impl ClientSession {
                     seq_no,
                     body,
                 },
+                allowance,
             ),
             Ok(Some(messages)) => {
-                if self.admit(now, msg_id, None) == Some(Arrival::New) {
-                    self.received.insert(msg_id);
+                if self.admit_container(now, msg_id) {
                     for message in messages {
-                        self.handle_inner(now, message);
+                        // A notification can end the session it came in.
+                        if self.session_id == session_id {
+                            self.handle_inner(now, message, allowance);
+                        }
                     }
                 }
             }
@@ -64,20 +73,27 @@ impl ClientSession {
         Ok(())
     }
 
+    /// The time of a container is not looked at: what is inside has times of its own, and may be about a wrong clock.
+    fn admit_container(&mut self, now: Now, msg_id: i64) -> bool {
+        let new = self.admit(now, msg_id, true) == Some(Arrival::New);
+        if new && self.is_timely(now, msg_id) {
+            self.received.insert(msg_id);
+        }
+        new
+    }
+
+    fn is_timely(&self, now: Now, msg_id: i64) -> bool {
+        let age = self.server_second(now) - seconds(msg_id);
+        !self.time_confirmed || (-NEWEST..=OLDEST).contains(&age)
+    }
+
     /// Whether a message with this id may be looked at; `None` if not, and it is counted why.
-    fn admit(&mut self, now: Now, msg_id: i64, kind: Option<u32>) -> Option<Arrival> {
+    fn admit(&mut self, now: Now, msg_id: i64, at_any_time: bool) -> Option<Arrival> {
         if msg_id & 1 == 0 {
             self.ignored.even_ids += 1;
             return None;
         }
-        // Notifications about our clock must come through when our clock is what is wrong. Each is believed only about
-        // something that was really sent.
-        let about_time = matches!(
-            kind,
-            Some(types::BadServerSalt::ID | types::BadMsgNotification::ID)
-        );
-        let age = self.server_second(now) - seconds(msg_id);
-        if self.time_confirmed && !about_time && !(-NEWEST..=OLDEST).contains(&age) {
+        if !at_any_time && !self.is_timely(now, msg_id) {
             self.ignored.out_of_time += 1;
             return None;
         }
@@ -88,10 +104,28 @@ impl ClientSession {
         Some(arrival)
     }
 
-    fn handle_inner(&mut self, now: Now, message: Inner) {
-        let kind = constructor(&message.body);
+    /// Notifications about our clock must come through when our clock is what is wrong: about something that was really
+    /// sent, and no others.
+    fn is_about_our_clock(&self, body: &Bytes) -> bool {
+        let mut reader = Reader::new(body.clone());
+        let read = (|| {
+            let kind = reader.get_u32()?;
+            let (bad_msg_id, _, code) = (reader.get_i64()?, reader.get_i32()?, reader.get_i32()?);
+            Ok::<_, actogram_tl::DecodeError>((kind, bad_msg_id, code))
+        })();
+        match read {
+            Ok((types::BadServerSalt::ID, bad_msg_id, _))
+            | Ok((types::BadMsgNotification::ID, bad_msg_id, 16 | 17)) => {
+                self.sent_lately(bad_msg_id)
+            }
+            _ => false,
+        }
+    }
+
+    fn handle_inner(&mut self, now: Now, message: Inner, allowance: &mut Allowance) {
         let content_related = message.seq_no & 1 == 1;
-        match self.admit(now, message.msg_id, kind) {
+        let at_any_time = self.is_about_our_clock(&message.body);
+        match self.admit(now, message.msg_id, at_any_time) {
             Some(Arrival::New) => {}
             Some(Arrival::Duplicate) => {
                 // The server sends it again because it saw no acknowledgement.
@@ -103,14 +137,13 @@ impl ClientSession {
             Some(Arrival::TooOld) | None => return,
         }
         self.received.insert(message.msg_id);
-        if !self.time_confirmed {
-            self.set_server_second(now, seconds(message.msg_id));
-        }
+        self.heard(now);
+        self.learn_time(now, &message);
         if content_related {
             self.acknowledge(now, message.msg_id);
         }
-        match gzip::unpack(message.body) {
-            Ok(body) => self.dispatch(now, message.msg_id, body, true),
+        match gzip::unpack(message.body, allowance) {
+            Ok(body) => self.dispatch(now, message.msg_id, body, allowance),
             Err(error) => {
                 tracing::debug!(%error, "a message was dropped");
                 self.ignored.unreadable += 1;
@@ -118,25 +151,46 @@ impl ClientSession {
         }
     }
 
-    fn dispatch(&mut self, now: Now, msg_id: i64, body: Bytes, may_copy: bool) {
+    /// Of what the server says at once and not again later, the id tells its time. A clock that was confirmed is only put
+    /// forward by it: what comes late says nothing.
+    fn learn_time(&mut self, now: Now, message: &Inner) {
+        let said_at_once = matches!(
+            constructor(&message.body),
+            Some(
+                types::Pong::ID
+                    | types::MsgsAck::ID
+                    | types::NewSessionCreated::ID
+                    | types::MsgsStateInfo::ID
+                    | types::FutureSalts::ID
+                    | types::BadServerSalt::ID
+            )
+        );
+        if said_at_once
+            && (!self.time_confirmed || time(message.msg_id) > self.server_duration(now))
+        {
+            self.set_server_time(now, message.msg_id);
+        }
+    }
+
+    fn dispatch(&mut self, now: Now, msg_id: i64, body: Bytes, allowance: &mut Allowance) {
         let Some(kind) = constructor(&body) else {
             self.ignored.unreadable += 1;
             return;
         };
         match kind {
-            kind if is_rpc_result(kind) => self.handle_rpc_result(body),
+            kind if is_rpc_result(kind) => self.handle_rpc_result(body, allowance),
             types::MsgsAck::ID => {
                 self.read(body, |session, message| session.handle_msgs_ack(&message))
             }
             types::Pong::ID => self.read(body, |session, pong| session.handle_pong(now, &pong)),
-            types::BadServerSalt::ID => {
-                self.read(body, |session, bad| session.handle_bad_server_salt(&bad))
-            }
+            types::BadServerSalt::ID => self.read(body, |session, bad| {
+                session.handle_bad_server_salt(now, &bad)
+            }),
             types::BadMsgNotification::ID => self.read(body, |session, bad| {
                 session.handle_bad_msg(now, msg_id, &bad)
             }),
             types::NewSessionCreated::ID => self.read(body, |session, created| {
-                session.handle_new_session(&created)
+                session.handle_new_session(now, &created)
             }),
             types::FutureSalts::ID => self.read(body, |session, salts| {
                 session.handle_future_salts(now, salts)
@@ -165,9 +219,9 @@ impl ClientSession {
             }
             // Answers to what is sent without waiting for an answer.
             types::DestroySessionOk::ID | types::DestroySessionNone::ID => {}
-            ids::MSG_COPY if may_copy => self.handle_copy(now, body),
+            ids::MSG_COPY => self.handle_copy(now, msg_id, body, allowance),
             // Only this side asks for these, or they never come inside encryption.
-            ids::MSG_CONTAINER | ids::GZIP_PACKED | ids::MSG_COPY => self.ignored.unreadable += 1,
+            ids::MSG_CONTAINER | ids::GZIP_PACKED => self.ignored.unreadable += 1,
             functions::Ping::ID | functions::PingDelayDisconnect::ID => {
                 self.ignored.unreadable += 1
             }
@@ -175,22 +229,29 @@ impl ClientSession {
         }
     }
 
-    /// A copy of another message stands for that message, whose id must be new as well.
-    fn handle_copy(&mut self, now: Now, body: Bytes) {
+    /// A copy of another message stands for that message, with all that is checked of it.
+    fn handle_copy(&mut self, now: Now, msg_id: i64, body: Bytes, allowance: &mut Allowance) {
         let mut reader = Reader::new(body);
         let read = (|| {
             reader.get_u32()?;
-            let (msg_id, _seq_no, _length) =
-                (reader.get_i64()?, reader.get_i32()?, reader.get_i32()?);
-            Ok::<_, actogram_tl::DecodeError>(msg_id)
+            let (copied, seq_no) = (reader.get_i64()?, reader.get_i32()?);
+            Ok::<_, actogram_tl::DecodeError>((copied, seq_no, reader.get_i32()?))
         })();
-        let Ok(msg_id) = read else {
-            self.ignored.unreadable += 1;
-            return;
-        };
-        if self.admit(now, msg_id, None) == Some(Arrival::New) {
-            self.received.insert(msg_id);
-            self.dispatch(now, msg_id, reader.rest(), false);
+        let fits = read.ok().filter(|(copied, _, length)| {
+            usize::try_from(*length) == Ok(reader.remaining()) && order(*copied) < order(msg_id)
+        });
+        let original = fits.map(|(msg_id, seq_no, _)| Inner {
+            msg_id,
+            seq_no,
+            body: reader.rest(),
+        });
+        match original {
+            Some(original) if !allowance.inside_copy => {
+                allowance.inside_copy = true;
+                self.handle_inner(now, original, allowance);
+                allowance.inside_copy = false;
+            }
+            _ => self.ignored.unreadable += 1,
         }
     }
 

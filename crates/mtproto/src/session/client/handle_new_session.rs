@@ -3,36 +3,39 @@
 use actogram_tl::mtproto::types;
 
 use super::{CallState, ClientSession, Event};
+use crate::{Now, session::message_id::order};
 
 impl ClientSession {
-    pub(super) fn handle_new_session(&mut self, created: &types::NewSessionCreated) {
-        self.salts.correct(created.server_salt);
-        self.events.push_back(Event::Salt(created.server_salt));
+    pub(super) fn handle_new_session(&mut self, now: Now, created: &types::NewSessionCreated) {
         if self.last_unique_id == Some(created.unique_id) {
             return;
         }
+        self.salts.correct(created.server_salt);
+        self.events.push_back(Event::Salt(created.server_salt));
         let first = self.last_unique_id.replace(created.unique_id).is_none();
-        // The server has not seen what is older than its session. A message inside a container counts by its own id.
         for id in self.calls_in_order() {
             let Some(call) = self.calls.get(&id) else {
                 continue;
             };
-            let Some(msg_id) = call
-                .msg_id()
-                .filter(|msg_id| *msg_id < created.first_msg_id)
-            else {
+            // A call in a container is as old as the container.
+            if call.state == CallState::Queued || order(call.carrier) >= order(created.first_msg_id)
+            {
+                continue;
+            }
+            let Some(msg_id) = call.msg_id() else {
                 continue;
             };
-            match call.state {
-                CallState::Queued => {}
-                // Sent over this very connection, before the session began: never seen.
-                CallState::Sent => self.requeue(id),
-                // Over an earlier one: the session that may have seen it is gone.
-                CallState::Acked | CallState::Unknown => self.untraceable(msg_id),
+            if first && call.state == CallState::Sent {
+                // Over this connection, and before the server knew of the session: it has not seen it. Should it have been
+                // overtaken on the way, the same id keeps it from being carried out twice.
+                self.never_received(now, msg_id);
+            } else {
+                // The session that may have seen it is gone.
+                self.untraceable(msg_id);
             }
         }
         if !first {
-            // The session was there and is another one now: the server restarted or dropped it.
+            // The server restarted, or dropped the session that was there.
             self.initialized = self.init.is_empty();
             self.initializing = None;
         }

@@ -7,13 +7,13 @@ use actogram_tl::{
 use bytes::Bytes;
 
 use super::{CallFailure, CallId, ClientSession, Event};
-use crate::session::{gzip, wire};
+use crate::session::{gzip, gzip::Allowance, wire};
 
 /// The longest error name that is kept, in bytes.
 const LONGEST_ERROR: usize = 1024;
 
 impl ClientSession {
-    pub(super) fn handle_rpc_result(&mut self, body: Bytes) {
+    pub(super) fn handle_rpc_result(&mut self, body: Bytes, allowance: &mut Allowance) {
         let mut reader = Reader::new(body);
         let read = reader.get_u32().and_then(|_| reader.get_i64());
         let Ok(req_msg_id) = read else {
@@ -25,7 +25,8 @@ impl ClientSession {
             self.ignored.unasked += 1;
             return;
         };
-        match gzip::unpack(reader.rest()) {
+        self.count_success();
+        match gzip::unpack(reader.rest(), allowance) {
             Ok(result) => self.settle(call, result),
             Err(why) => {
                 self.end(call);
@@ -61,16 +62,8 @@ impl ClientSession {
                 self.initializing = None;
                 self.refuse(call, error.error_code);
             }
-            // The predecessor failed or takes long. It was sent before, so its place in the order is kept without the wrapper.
-            "MSG_WAIT_FAILED" | "MSG_WAIT_TIMEOUT" => {
-                if let Some(waiting) = self.calls.get_mut(&call) {
-                    waiting.request.after = waiting
-                        .request
-                        .after
-                        .filter(|_| message == "MSG_WAIT_TIMEOUT");
-                }
-                self.refuse(call, error.error_code);
-            }
+            // The predecessor failed or takes long.
+            "MSG_WAIT_FAILED" | "MSG_WAIT_TIMEOUT" => self.hold(call, error.error_code),
             _ => {
                 self.end(call);
                 self.events.push_back(Event::RpcError {

@@ -7,7 +7,7 @@ use actogram_tl::{
     mtproto::{functions, types},
 };
 
-use super::{Asked, ClientSession, Event};
+use super::{ClientSession, Event, Kind};
 use crate::Now;
 
 /// How many are asked for, and how often at most.
@@ -22,18 +22,18 @@ impl ClientSession {
         // Not before the server has spoken: the first packet of a session should be as small as it can.
         if self.time_confirmed && self.salts.is_running_out() && !paused {
             self.salts_asked_at = Some(now.monotonic);
-            self.services.push_back((
-                functions::GetFutureSalts { num: COUNT }.to_bytes(),
-                Some(Asked::Salts),
-            ));
+            let question = functions::GetFutureSalts { num: COUNT };
+            self.queue_service(question.to_bytes(), Kind::Salts);
         }
     }
 
     pub(super) fn handle_future_salts(&mut self, now: Now, salts: types::FutureSalts) {
-        if !matches!(self.asked.remove(&salts.req_msg_id), Some(Asked::Salts)) {
+        if !matches!(self.asked.get(&salts.req_msg_id), Some(Kind::Salts)) {
             self.ignored.unasked += 1;
             return;
         }
+        self.asked.remove(&salts.req_msg_id);
+        self.count_success();
         self.salts.promise(salts.salts);
         let current = self.salts.at(self.server_second(now));
         self.events.push_back(Event::Salt(current));

@@ -3,7 +3,7 @@
 
 use actogram_tl::{Constructor, mtproto::types};
 
-use super::{Asked, CallState, ClientSession, list};
+use super::{ClientSession, Kind, list};
 use crate::{
     Now,
     session::{
@@ -19,10 +19,13 @@ const MOST_WANTED: usize = 8192;
 impl ClientSession {
     /// One byte for each id that was asked for, by position.
     pub(super) fn handle_msgs_state_info(&mut self, now: Now, info: &types::MsgsStateInfo) {
-        let Some(Asked::State(msg_ids)) = self.asked.remove(&info.req_msg_id) else {
+        let Some(Kind::State(msg_ids)) = self.asked.get(&info.req_msg_id) else {
             self.ignored.unasked += 1;
             return;
         };
+        let msg_ids = msg_ids.clone();
+        self.asked.remove(&info.req_msg_id);
+        self.count_success();
         self.take_states(now, &msg_ids, &info.info);
     }
 
@@ -44,7 +47,7 @@ impl ClientSession {
                 2 | 3 => self.never_received(now, *msg_id),
                 4 => {
                     self.mark_received(*msg_id);
-                    if state & 64 != 0 && self.by_msg_id.contains_key(msg_id) {
+                    if state & 64 != 0 && self.may_ask_again(*msg_id) {
                         answered.push(*msg_id);
                     }
                 }
@@ -53,8 +56,7 @@ impl ClientSession {
         }
         // The answer exists but has not come: it was lost on its way.
         for chunk in answered.chunks(MOST_IDS) {
-            self.services
-                .push_back((list(MSG_RESEND_ANS_REQ, chunk), None));
+            self.say(list(MSG_RESEND_ANS_REQ, chunk));
         }
     }
 
@@ -76,23 +78,15 @@ impl ClientSession {
             req_msg_id,
             info: states.into(),
         };
-        self.services.push_back((wire::boxed(&info), None));
+        self.say(wire::boxed(&info));
     }
 
     /// The server wants messages of ours again.
     pub(super) fn handle_msg_resend_req(&mut self, req_msg_id: i64, request: &types::MsgResendReq) {
         let mut unknown = false;
         for msg_id in request.msg_ids.iter().take(MOST_IDS) {
-            let call = self.by_msg_id.get(msg_id).copied();
-            let sendable = call.filter(|id| {
-                let call = self.calls.get(id);
-                call.is_some_and(|call| {
-                    call.state != CallState::Queued && call.msg_id() == Some(*msg_id)
-                })
-            });
-            match sendable {
-                Some(id) if !self.repeat.contains(&id) => self.repeat.push_back(id),
-                Some(_) => {}
+            match self.sent_as(*msg_id) {
+                Some(id) => drop(self.repeat.insert(*msg_id, id)),
                 None => unknown = true,
             }
         }
@@ -108,7 +102,7 @@ impl ClientSession {
                 req_msg_id,
                 info: states.collect::<Vec<u8>>().into(),
             };
-            self.services.push_back((wire::boxed(&info), None));
+            self.say(wire::boxed(&info));
         }
     }
 
@@ -124,8 +118,7 @@ impl ClientSession {
     pub(super) fn ask_again(&mut self) {
         let wanted: Vec<_> = std::mem::take(&mut self.to_ask_again).into_iter().collect();
         for chunk in wanted.chunks(MOST_IDS) {
-            self.services
-                .push_back((list(types::MsgResendReq::ID, chunk), None));
+            self.say(list(types::MsgResendReq::ID, chunk));
         }
     }
 }

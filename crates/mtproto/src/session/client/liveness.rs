@@ -9,7 +9,9 @@ use actogram_tl::{
     mtproto::{functions, types},
 };
 
-use super::{CallState, ClientSession, Event, Timer};
+use super::{
+    ClientSession, Event, Kind, Timer, handle_acknowledgements::DELAY as ACKNOWLEDGE_AFTER,
+};
 use crate::Now;
 
 /// Pings while nothing is under way, and what the server is told to wait for the next one, in seconds.
@@ -22,10 +24,16 @@ const IDLE_SILENCE: Duration = Duration::from_secs(135);
 /// How often calls without an answer are looked at.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// For how long bytes that do not end in a payload are taken for a sign of life.
+const MOST_PATIENCE: Duration = IDLE_SILENCE;
+
 /// The measured state of the connection at hand.
 #[derive(Debug, Default)]
 pub(super) struct Ping {
     heard_at: Duration,
+    bytes_at: Duration,
+    /// Since when an answer is due.
+    waiting_since: Option<Duration>,
     sent: Option<(i64, Duration)>,
     last_sent_at: Duration,
     round_trip: Option<Duration>,
@@ -40,23 +48,39 @@ impl Ping {
         };
     }
 
+    pub(super) fn bytes_arrived(&mut self, monotonic: Duration) {
+        self.bytes_at = monotonic;
+    }
+
     /// How long to wait before asking, while something is under way: once and a half the round trip and a second, at
     /// least two seconds.
     fn patience(&self) -> Duration {
         let round_trip = self.round_trip.unwrap_or(Duration::from_secs(1));
         (round_trip * 3 / 2 + Duration::from_secs(1)).max(Duration::from_secs(2))
     }
+
+    /// When to ask, and when to give up: after three and a half times the patience while something is under way.
+    fn deadlines(&self) -> (Duration, Duration) {
+        let patience = self.patience();
+        let (pause, silence) = match self.waiting_since {
+            Some(_) => (patience, patience * 7 / 2),
+            None => (IDLE, IDLE_SILENCE),
+        };
+        // A silence during which nobody was asked anything tells nothing.
+        let since = self
+            .heard_at
+            .max(self.waiting_since.unwrap_or(self.heard_at));
+        let ask = since.max(self.last_sent_at) + pause;
+        let bound = since + MOST_PATIENCE.max(silence);
+        let give_up = (since.max(self.bytes_at) + silence).min(bound);
+        (ask, give_up)
+    }
 }
 
 impl ClientSession {
+    /// An authenticated message came that had not come before.
     pub(super) fn heard(&mut self, now: Now) {
         self.ping.heard_at = now.monotonic;
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.calls
-            .values()
-            .any(|call| call.state != CallState::Queued)
     }
 
     pub(super) fn schedule_liveness(&mut self, now: Now) {
@@ -64,24 +88,25 @@ impl ClientSession {
             return;
         }
         let waiting = !self.calls.is_empty();
-        let patience = self.ping.patience();
-        let (pause, silence) = if waiting {
-            (patience, patience * 7 / 2)
-        } else {
-            (IDLE, IDLE_SILENCE)
-        };
-        let ping_at = (self.ping.heard_at.max(self.ping.last_sent_at) + pause).max(now.monotonic);
-        self.timers.insert(Timer::Ping, ping_at);
-        self.timers.insert(
-            Timer::Silence,
-            self.ping.heard_at + silence.max(pause + patience),
-        );
+        if !waiting {
+            self.ping.waiting_since = None;
+        } else if self.ping.waiting_since.is_none() {
+            self.ping.waiting_since = Some(now.monotonic);
+        }
+        let (ask, give_up) = self.ping.deadlines();
+        self.timers.insert(Timer::Ping, ask.max(now.monotonic));
+        self.timers.insert(Timer::Silence, give_up);
         if waiting {
             self.timers
                 .entry(Timer::AskState)
                 .or_insert(now.monotonic + LOOK);
         } else {
             self.timers.remove(&Timer::AskState);
+        }
+        if !self.to_acknowledge.is_empty() {
+            self.timers
+                .entry(Timer::Acknowledge)
+                .or_insert(now.monotonic + ACKNOWLEDGE_AFTER);
         }
     }
 
@@ -93,9 +118,8 @@ impl ClientSession {
             ping_id,
             disconnect_delay: DISCONNECT_AFTER,
         };
-        self.services.push_back((ping.to_bytes(), None));
+        self.queue_service(ping.to_bytes(), Kind::Ping);
         self.schedule_liveness(now);
-        tracing::trace!(waiting = self.is_waiting(), "pinging");
     }
 
     /// Only the answer to the last ping counts.
@@ -106,6 +130,7 @@ impl ClientSession {
             .take_if(|(ping_id, _)| *ping_id == pong.ping_id)
         {
             Some((_, at)) => {
+                self.count_success();
                 let round_trip = now.monotonic.saturating_sub(at);
                 self.ping.round_trip = Some(round_trip);
                 self.events.push_back(Event::RoundTrip(round_trip));

@@ -14,8 +14,13 @@
 //! ```
 //!
 //! In every state the answer ends it. A call in `Unknown` is asked for with `msgs_state_req` once there is a connection;
-//! what the server never received goes out again under the same id while that is fresh. When the session itself is
-//! lost, only calls that may safely happen twice go out again; the others end as [`Event::UnknownOutcome`].
+//! what the server never received goes out again under the same id while the server would still take that. When the
+//! session itself is lost, only calls that may safely happen twice go out again; the others end as
+//! [`Event::UnknownOutcome`].
+//!
+//! A message that the server refuses was not carried out, and its call goes out again under a new id, five times at most.
+//! That holds for the copy that was refused: where another copy may have arrived before (the call was acknowledged, or was
+//! sent over an earlier connection, or so long ago that somebody must have held it back), the server is asked instead.
 
 mod calls;
 mod handle_acknowledgements;
@@ -26,6 +31,7 @@ mod handle_rpc_result;
 mod handle_salts;
 mod handle_state;
 mod liveness;
+mod services;
 mod transmit;
 
 use std::{
@@ -39,15 +45,21 @@ use actogram_crypto::{
     AuthKey,
     random::{self, Random},
 };
-use actogram_tl::{mtproto::functions, tables::ResendClass};
+use actogram_tl::{Encode, mtproto::functions, tables::ResendClass};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Refused, gzip::GzipError, message_id::MessageIds, received::Received, salts::ClientSalts, wire,
+    Refused,
+    gzip::GzipError,
+    message_id::{MessageIds, order, time},
+    received::Received,
+    salts::ClientSalts,
+    wire,
 };
 use crate::Now;
 use calls::Call;
 pub use calls::{CallId, CallRequest, CallState};
+use services::{Kind, Service};
 pub use transmit::Transmit;
 
 /// What a session starts from.
@@ -111,7 +123,8 @@ pub enum Event {
     TimeOffset(i64),
     /// A measured round trip.
     RoundTrip(Duration),
-    /// Nothing was heard for too long: close the connection and open another.
+    /// Nothing was heard for too long, or everything that is said is refused: close the connection and open another, after
+    /// a pause if this happens again and again.
     Dead,
 }
 
@@ -146,6 +159,8 @@ pub struct Ignored {
     pub unreadable: u64,
     /// An answer, notification or salt for something that was never sent.
     pub unasked: u64,
+    /// A message of the session before this one.
+    pub former_session: u64,
 }
 
 /// Deadlines of a session; see [`ClientSession::poll_timeout`].
@@ -161,18 +176,12 @@ enum Timer {
     AskState,
 }
 
-/// A service message of ours that has an answer.
-#[derive(Debug)]
-enum Asked {
-    State(Vec<i64>),
-    Salts,
-}
-
 /// The client's side of a session. See the [module](self).
 pub struct ClientSession {
     key: Arc<AuthKey>,
     random: Box<dyn Random>,
     session_id: i64,
+    former_session_id: Option<i64>,
     ids: MessageIds,
     /// How many content-related messages were sent.
     content: i32,
@@ -182,20 +191,27 @@ pub struct ClientSession {
     salts: ClientSalts,
     /// The server's clock less our monotonic one, in nanoseconds. Steps of the wall clock do not move it.
     server_time: i128,
+    /// The server's clock less the wall's, in nanoseconds, when it was learned: tells whether this machine slept.
+    wall_offset: i128,
+    told_offset: Option<i64>,
     /// Whether an authenticated message confirmed it.
     time_confirmed: bool,
     connected: bool,
     received: Received,
     to_acknowledge: BTreeSet<i64>,
     to_ask_again: BTreeSet<i64>,
-    services: VecDeque<(Bytes, Option<Asked>)>,
-    asked: BTreeMap<i64, Asked>,
+    services: VecDeque<Service>,
+    sent_services: VecDeque<(i64, Service)>,
+    /// Questions that wait for their answer, by message id.
+    asked: BTreeMap<i64, Kind>,
     calls: HashMap<CallId, Call>,
     next_call: u64,
     /// Calls that go out under a new id.
     queue: VecDeque<CallId>,
-    /// Calls that go out again as they were.
-    repeat: VecDeque<CallId>,
+    /// Calls that go out again as they were, by message id.
+    repeat: BTreeMap<i64, CallId>,
+    /// Calls that wait for another one to end, under that one's id.
+    held: HashMap<CallId, Vec<CallId>>,
     /// Which call an id was given to, for all ids of this session that still matter.
     by_msg_id: HashMap<i64, CallId>,
     containers: VecDeque<(i64, Vec<i64>)>,
@@ -203,6 +219,9 @@ pub struct ClientSession {
     quick: VecDeque<(u32, Vec<CallId>)>,
     last_unique_id: Option<i64>,
     salts_asked_at: Option<Duration>,
+    /// How often in a row something was refused, and the last id that was given out when that was counted last.
+    refusals_in_a_row: u32,
+    refused_up_to: i64,
     ping: liveness::Ping,
     timers: BTreeMap<Timer, Duration>,
     events: VecDeque<Event>,
@@ -212,12 +231,19 @@ pub struct ClientSession {
 /// How many sent ids and containers are remembered, to tell notifications about them from forgeries.
 const REMEMBERED_SENT: usize = 4096;
 
+/// How often in a row something new may be refused before the connection is given up.
+const MOST_REFUSALS_IN_A_ROW: u32 = 10;
+
+/// How far the wall clock and the monotonic one may drift apart before the server's time is no longer sure.
+const DRIFT: i128 = 5_000_000_000;
+
 impl ClientSession {
     /// A new session under a fresh random id.
     pub fn new(config: ClientSessionConfig, now: Now, mut random: Box<dyn Random>) -> Self {
         let server = nanoseconds(now.unix) + i128::from(config.time_offset) * 1_000_000_000;
         Self {
             session_id: random::i64(&mut random),
+            former_session_id: None,
             key: config.key,
             random,
             ids: MessageIds::default(),
@@ -227,23 +253,29 @@ impl ClientSession {
             initializing: None,
             salts: ClientSalts::new(config.salt),
             server_time: server - nanoseconds(now.monotonic),
+            wall_offset: server - nanoseconds(now.unix),
+            told_offset: None,
             time_confirmed: false,
             connected: false,
             received: Received::default(),
             to_acknowledge: BTreeSet::new(),
             to_ask_again: BTreeSet::new(),
             services: VecDeque::new(),
+            sent_services: VecDeque::new(),
             asked: BTreeMap::new(),
             calls: HashMap::new(),
             next_call: 0,
             queue: VecDeque::new(),
-            repeat: VecDeque::new(),
+            repeat: BTreeMap::new(),
+            held: HashMap::new(),
             by_msg_id: HashMap::new(),
             containers: VecDeque::new(),
             recent: VecDeque::new(),
             quick: VecDeque::new(),
             last_unique_id: None,
             salts_asked_at: None,
+            refusals_in_a_row: 0,
+            refused_up_to: 0,
             ping: liveness::Ping::default(),
             timers: BTreeMap::new(),
             events: VecDeque::new(),
@@ -251,11 +283,14 @@ impl ClientSession {
         }
     }
 
-    /// There is a connection: packets may be sent. What was under way is asked for.
+    /// There is a connection: packets may be sent. The first one shows the server where the session is now, and what was
+    /// under way is asked for.
     pub fn connected(&mut self, now: Now) {
         self.connected = true;
+        self.refusals_in_a_row = 0;
+        self.doubt_the_time(now);
         self.ping.reset(now.monotonic);
-        self.schedule_liveness(now);
+        self.send_ping(now);
         self.ask_for_unknown(now);
     }
 
@@ -265,9 +300,18 @@ impl ClientSession {
         self.timers.clear();
         // Their answers would have come over the connection that is gone.
         self.asked.clear();
+        self.sent_services.clear();
         self.salts_asked_at = None;
         self.services.clear();
         self.lose_sight_of_calls();
+    }
+
+    /// What introduces the client from now on, beginning with the next call: the encoding of
+    /// [`ClientSessionConfig::init`]. For when a parameter of it changed, or the key was bound anew.
+    pub fn introduce_again(&mut self, init: Bytes) {
+        self.initialized = init.is_empty();
+        self.init = init;
+        self.initializing = None;
     }
 
     /// Takes a payload of the transport.
@@ -276,6 +320,12 @@ impl ClientSession {
     /// [`Refused`]: close the connection. Nothing of the payload was used.
     pub fn handle_input(&mut self, now: Now, payload: BytesMut) -> Result<(), Refused> {
         self.handle_payload(now, payload)
+    }
+
+    /// Bytes arrived that are no whole payload yet. A large answer over a slow line is no silence; for how long, is bounded.
+    pub fn bytes_arrived(&mut self, now: Now) {
+        self.ping.bytes_arrived(now.monotonic);
+        self.schedule_liveness(now);
     }
 
     /// A deadline of [`poll_timeout`](Self::poll_timeout) may have passed.
@@ -344,19 +394,58 @@ impl ClientSession {
         Duration::new(seconds, (nanoseconds % 1_000_000_000) as u32)
     }
 
-    /// Believes the server about its time.
-    fn set_server_second(&mut self, now: Now, second: i64) {
-        self.server_time = i128::from(second) * 1_000_000_000 - nanoseconds(now.monotonic);
+    /// Believes the server about its time: an id it made just now tells it.
+    fn set_server_time(&mut self, now: Now, msg_id: i64) {
+        let server = nanoseconds(time(msg_id));
+        let moved = server - self.server_nanoseconds(now);
+        self.server_time = server - nanoseconds(now.monotonic);
+        self.wall_offset = server - nanoseconds(now.unix);
         self.time_confirmed = true;
-        let offset = second - now.unix_seconds();
-        tracing::debug!(offset, "the server's time was learned");
-        self.events.push_back(Event::TimeOffset(offset));
+        let offset = self.wall_offset.div_euclid(1_000_000_000) as i64;
+        if self
+            .told_offset
+            .is_none_or(|told| told.abs_diff(offset) > 1)
+        {
+            tracing::debug!(
+                offset,
+                moved_ms = moved / 1_000_000,
+                "the server's time was learned"
+            );
+            self.told_offset = Some(offset);
+            self.events.push_back(Event::TimeOffset(offset));
+        }
+    }
+
+    /// A machine that slept has a monotonic clock that stood still: the server will be believed about its time again.
+    fn doubt_the_time(&mut self, now: Now) {
+        let by_wall = nanoseconds(now.unix) + self.wall_offset;
+        if (by_wall - self.server_nanoseconds(now)).abs() > DRIFT {
+            self.time_confirmed = false;
+        }
+    }
+
+    /// Something was refused. Refusals of what was sent before the last one was known are no news.
+    fn count_refusal(&mut self, bad_msg_id: i64) {
+        if order(bad_msg_id) <= order(self.refused_up_to) {
+            return;
+        }
+        self.refused_up_to = self.ids.last();
+        self.refusals_in_a_row += 1;
+        if self.refusals_in_a_row > MOST_REFUSALS_IN_A_ROW {
+            self.refusals_in_a_row = 0;
+            self.events.push_back(Event::Dead);
+        }
+    }
+
+    fn count_success(&mut self) {
+        self.refusals_in_a_row = 0;
     }
 
     /// Begins another session under the same key. `rejected` calls were refused by the server and go out again; the
     /// others are treated as [`lost`](Self::lose_session).
     fn restart(&mut self, rejected: &[CallId]) {
         let old = self.session_id;
+        self.former_session_id = Some(old);
         self.session_id = random::i64(&mut self.random);
         // Ids only grow within a session; after a clock that ran ahead they begin again at the right time.
         self.ids = MessageIds::default();
@@ -368,6 +457,8 @@ impl ClientSession {
         self.containers.clear();
         self.asked.clear();
         self.services.clear();
+        self.sent_services.clear();
+        self.refused_up_to = 0;
         self.quick.clear();
         self.last_unique_id = None;
         self.initialized = self.init.is_empty();
@@ -375,13 +466,13 @@ impl ClientSession {
         let calls = self.calls_in_order();
         self.by_msg_id.clear();
         self.repeat.clear();
+        self.held.clear();
         self.queue.clear();
         for id in calls {
             self.give_up_or_requeue(id, rejected.contains(&id));
         }
         let destroy = functions::DestroySession { session_id: old };
-        self.services
-            .push_back((actogram_tl::Encode::to_bytes(&destroy), None));
+        self.say(destroy.to_bytes());
         self.events.push_back(Event::SessionLost);
     }
 

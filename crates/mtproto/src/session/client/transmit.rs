@@ -4,12 +4,13 @@ use actogram_crypto::Side;
 use actogram_tl::{Encode, RawQuery, functions};
 use bytes::{Bytes, BytesMut};
 
-use super::{Asked, CallId, CallState, ClientSession, REMEMBERED_SENT};
+use super::{CallId, CallState, ClientSession, REMEMBERED_SENT};
 use crate::{
     Now,
     session::{
         content::{self, Inner, size_in_container},
         envelope::Envelope,
+        gzip,
         message_id::Origin,
     },
 };
@@ -74,51 +75,45 @@ impl ClientSession {
     }
 
     fn pack_services(&mut self, now: Now, packet: &mut Packet) {
-        while let Some((body, _)) = self.services.front() {
-            if !packet.has_room_for(body) {
+        let mut questions = Vec::new();
+        while let Some(service) = self.services.front() {
+            let question = service.is_alone_of_its_kind();
+            if !packet.has_room_for(&service.body)
+                || question.is_some_and(|question| questions.contains(&question))
+            {
                 packet.full = true;
                 return;
             }
-            let Some((body, asked)) = self.services.pop_front() else {
+            questions.extend(question);
+            let Some(service) = self.services.pop_front() else {
                 return;
             };
             let msg_id = self.next_id(now);
-            match asked {
-                Some(Asked::State(msg_ids)) => {
-                    // What was answered meanwhile need not be asked for, but the answer is by position.
-                    self.asked.insert(msg_id, Asked::State(msg_ids));
-                }
-                Some(Asked::Salts) => {
-                    self.asked.insert(msg_id, Asked::Salts);
-                }
-                None => {}
-            }
             packet.push(Inner {
                 msg_id,
                 seq_no: self.content * 2,
-                body,
+                body: service.body.clone(),
             });
+            self.service_is_sent(msg_id, service);
         }
     }
 
     /// Again as they were, under their old ids.
     fn pack_repeats(&mut self, packet: &mut Packet) {
         while !packet.full {
-            let Some(id) = self.repeat.front().copied() else {
+            let Some((msg_id, id)) = self.repeat.first_key_value().map(|(at, id)| (*at, *id))
+            else {
                 return;
             };
             let Some(call) = self.calls.get_mut(&id) else {
-                self.repeat.pop_front();
+                self.repeat.remove(&msg_id);
                 continue;
             };
             if !packet.has_room_for(&call.wire) {
                 packet.full = true;
                 return;
             }
-            self.repeat.pop_front();
-            let Some(msg_id) = call.msg_id() else {
-                continue;
-            };
+            self.repeat.remove(&msg_id);
             call.state = CallState::Sent;
             packet.push(Inner {
                 msg_id,
@@ -174,34 +169,36 @@ impl ClientSession {
         }
     }
 
-    /// The call's body with what must stand around it now.
+    /// The call's body with what must stand around it now, packed if that is worth it.
     fn wrap(&self, id: CallId) -> Bytes {
         let Some(call) = self.calls.get(&id) else {
             return Bytes::new();
         };
-        let mut body = call.body().clone();
+        // Only a predecessor that is under way can be named; one that has ended holds nobody back.
+        let before = call
+            .request
+            .after
+            .and_then(|before| self.calls.get(&before))
+            .filter(|before| before.state != CallState::Queued)
+            .and_then(super::Call::msg_id);
+        if self.initialized && before.is_none() {
+            return call.packed().clone();
+        }
+        let mut body = call.request.body.clone();
         if !self.initialized {
             let mut wrapped = BytesMut::with_capacity(self.init.len() + body.len());
             wrapped.extend_from_slice(&self.init);
             wrapped.extend_from_slice(&body);
             body = wrapped.freeze();
         }
-        // Only a predecessor that is under way can be named; one that has ended holds nobody back.
-        let before = call
-            .request
-            .after
-            .and_then(|before| self.calls.get(&before));
-        if let Some(msg_id) = before
-            .filter(|before| before.state != CallState::Queued)
-            .and_then(super::Call::msg_id)
-        {
+        if let Some(msg_id) = before {
             body = functions::InvokeAfterMsg {
                 msg_id,
                 query: RawQuery(body),
             }
             .to_bytes();
         }
-        body
+        gzip::pack(&body).unwrap_or(body)
     }
 
     fn next_id(&mut self, now: Now) -> i64 {
@@ -237,6 +234,11 @@ impl ClientSession {
                 }
             }
         };
+        for id in &packet.calls {
+            if let Some(call) = self.calls.get_mut(id) {
+                call.carrier = inner.msg_id;
+            }
+        }
         let second = self.server_second(now);
         let envelope = Envelope {
             salt: self.salts.at(second),

@@ -10,8 +10,8 @@ use crate::{
         NEWEST, OLDEST, ServerSalts,
         content::{self, Inner},
         envelope::Envelope,
-        gzip,
-        message_id::seconds,
+        gzip::{self, Allowance},
+        message_id::{order, seconds},
         received::Arrival,
         wire::{self, MSG_RESEND_ANS_REQ, constructor},
     },
@@ -31,6 +31,9 @@ pub(super) mod code {
     pub(crate) const SALT: i32 = 48;
     pub(crate) const CONTAINER: i32 = 64;
 }
+
+/// How many calls may run at once.
+const MOST_RUNNING: usize = 16_384;
 
 impl ServerSession {
     pub(super) fn handle_envelope(
@@ -63,7 +66,7 @@ impl ServerSession {
                 error_code: code::SALT,
                 new_server_salt: salts.current(second, &mut *self.random),
             };
-            self.services.push_back((wire::boxed(&bad), true));
+            self.say(wire::boxed(&bad));
             return;
         }
         let container = match content::container(msg_id, &outer.body) {
@@ -73,12 +76,13 @@ impl ServerSession {
                 return self.refuse(&outer, code::CONTAINER);
             }
         };
+        let allowance = &mut Allowance::of_a_payload();
         match container {
             None => {
-                self.begin(outer.msg_id, salts, second);
-                self.handle_inner(now, outer, salts);
+                self.begin(now, outer.msg_id, salts);
+                self.handle_inner(now, outer, salts, allowance);
             }
-            Some(messages) => self.handle_container(now, &outer, messages, salts),
+            Some(messages) => self.handle_container(now, &outer, messages, salts, allowance),
         }
         if self.to_acknowledge.is_empty() {
             self.acknowledge_at = None;
@@ -91,21 +95,25 @@ impl ServerSession {
         outer: &Inner,
         messages: Vec<Inner>,
         salts: &mut ServerSalts,
+        allowance: &mut Allowance,
     ) {
-        if self.containers.contains(&outer.msg_id)
-            || self.received.arrival(outer.msg_id) != Arrival::New
-        {
+        // The same packet again, which is nobody's fault but the network's, holds nothing new; another one may not bear its id.
+        let replayed = self.containers.contains(&order(outer.msg_id))
+            && messages.iter().all(|message| self.is_known(message.msg_id));
+        let taken = self.containers.contains(&order(outer.msg_id)) || self.is_known(outer.msg_id);
+        if taken && !replayed {
             return self.refuse(outer, code::CONTAINER_TWICE);
         }
         if outer.seq_no & 1 == 1 && self.wrong_parity(outer, code::EVEN_EXPECTED) {
             return;
         }
-        self.containers.insert(outer.msg_id);
+        self.containers.insert(order(outer.msg_id));
         if self.containers.len() > crate::session::received::REMEMBERED {
             self.containers.pop_first();
         }
-        if let Some(first) = messages.iter().map(|message| message.msg_id).min() {
-            self.begin(first, salts, now.unix_seconds());
+        let first = messages.iter().map(|message| message.msg_id);
+        if let Some(first) = first.min_by_key(|msg_id| order(*msg_id)) {
+            self.begin(now, first, salts);
         }
         for message in messages {
             match self.refusal(now.unix_seconds(), message.msg_id) {
@@ -114,9 +122,13 @@ impl ServerSession {
                     self.refuse(&message, code::CONTAINER)
                 }
                 Some(code) => self.refuse(&message, code),
-                None => self.handle_inner(now, message, salts),
+                None => self.handle_inner(now, message, salts, allowance),
             }
         }
+    }
+
+    fn is_known(&self, msg_id: i64) -> bool {
+        self.fates.contains_key(&msg_id) || self.received.arrival(msg_id) != Arrival::New
     }
 
     fn refusal(&self, second: i64, msg_id: i64) -> Option<i32> {
@@ -137,13 +149,15 @@ impl ServerSession {
             bad_msg_seqno: message.seq_no,
             error_code,
         };
-        self.services.push_back((wire::boxed(&bad), true));
+        self.say(wire::boxed(&bad));
     }
 
     /// The first message of a session tells the client since when there is one; an even older one moves that back.
-    fn begin(&mut self, msg_id: i64, salts: &mut ServerSalts, second: i64) {
-        if self.first_msg_id.is_some_and(|first| first <= msg_id)
-            || self.received.arrival(msg_id) != Arrival::New
+    fn begin(&mut self, now: Now, msg_id: i64, salts: &mut ServerSalts) {
+        if self
+            .first_msg_id
+            .is_some_and(|first| order(first) <= order(msg_id))
+            || self.is_known(msg_id)
         {
             return;
         }
@@ -151,17 +165,22 @@ impl ServerSession {
         let created = types::NewSessionCreated {
             first_msg_id: msg_id,
             unique_id: self.unique_id(),
-            server_salt: salts.current(second, &mut *self.random),
-        };
-        let now = Now {
-            monotonic: std::time::Duration::ZERO,
-            unix: std::time::Duration::from_secs(second.max(0) as u64),
+            server_salt: salts.current(now.unix_seconds(), &mut *self.random),
         };
         self.send_content(now, &wire::boxed(&created), false);
     }
 
-    fn handle_inner(&mut self, now: Now, message: Inner, salts: &mut ServerSalts) {
+    fn handle_inner(
+        &mut self,
+        now: Now,
+        message: Inner,
+        salts: &mut ServerSalts,
+        allowance: &mut Allowance,
+    ) {
         let content_related = message.seq_no & 1 == 1;
+        if self.fates.contains_key(&message.msg_id) {
+            return self.handle_duplicate(now, &message);
+        }
         match self.received.arrival(message.msg_id) {
             Arrival::New => {}
             Arrival::Duplicate => return self.handle_duplicate(now, &message),
@@ -172,7 +191,7 @@ impl ServerSession {
         {
             return;
         }
-        let body = match gzip::unpack(message.body.clone()) {
+        let body = match gzip::unpack(message.body.clone(), allowance) {
             Ok(body) => body,
             Err(error) => {
                 tracing::debug!(%error, "a message was refused");
@@ -181,6 +200,10 @@ impl ServerSession {
             }
         };
         let kind = constructor(&body);
+        if kind == Some(actogram_tl::mtproto::ids::MSG_CONTAINER) {
+            // Only packed can one come here, and then it is a container in something.
+            return self.refuse(&message, code::CONTAINER);
+        }
         let must_be_even = matches!(
             kind,
             Some(types::MsgsAck::ID | actogram_tl::mtproto::ids::MSG_COPY)
@@ -195,7 +218,7 @@ impl ServerSession {
         self.remember(message.msg_id);
         if self
             .highest_seq_no
-            .is_none_or(|(msg_id, _)| msg_id < message.msg_id)
+            .is_none_or(|(msg_id, _)| order(msg_id) < order(message.msg_id))
         {
             self.highest_seq_no = Some((message.msg_id, message.seq_no));
         }
@@ -205,18 +228,20 @@ impl ServerSession {
         if service {
             self.handle_service(now, message.msg_id, body, salts);
         } else {
-            self.run(message.msg_id, body);
+            self.run(now, message.msg_id, body);
         }
     }
 
-    /// Sequence numbers grow with ids. Only messages that are out of step by far are refused, as containers and
-    /// repeated messages arrive in any order.
+    /// Sequence numbers grow with ids, and no two content-related messages have the same one. Compared with the message of
+    /// the highest id only, as messages that are sent again arrive in any order.
     fn in_order(&mut self, message: &Inner, msg_id: i64, seq_no: i32) -> bool {
-        if message.msg_id > msg_id && message.seq_no < seq_no & !1 {
+        let same = message.seq_no == seq_no && seq_no & 1 == 1;
+        let later = order(message.msg_id) > order(msg_id);
+        if later && (message.seq_no < seq_no & !1 || same) {
             self.refuse(message, code::SEQUENCE_TOO_LOW);
             return false;
         }
-        if message.msg_id < msg_id && message.seq_no > seq_no | 1 {
+        if !later && (message.seq_no > seq_no | 1 || same) {
             self.refuse(message, code::SEQUENCE_TOO_HIGH);
             return false;
         }
@@ -234,12 +259,31 @@ impl ServerSession {
 
     fn remember(&mut self, msg_id: i64) {
         if let Some(forgotten) = self.received.insert(msg_id) {
-            self.fates.remove(&forgotten);
+            self.forget_if_over(forgotten);
         }
         self.fates.insert(msg_id, Fate::Taken);
     }
 
-    fn run(&mut self, msg_id: i64, body: Bytes) {
+    /// A message that is too old to be told from others by its id is remembered while its call is not over.
+    pub(super) fn forget_if_over(&mut self, msg_id: i64) {
+        let over = matches!(
+            self.fates.get(&msg_id),
+            Some(Fate::Taken | Fate::Acknowledged(_))
+        );
+        if over && self.received.arrival(msg_id) != Arrival::Duplicate {
+            self.fates.remove(&msg_id);
+        }
+    }
+
+    fn run(&mut self, now: Now, msg_id: i64, body: Bytes) {
+        if self.running >= MOST_RUNNING {
+            let error = types::RpcError {
+                error_code: 420,
+                error_message: Bytes::from_static(b"FLOOD_WAIT_1"),
+            };
+            return self.answer_service(now, msg_id, &wire::boxed(&error));
+        }
+        self.running += 1;
         self.fates.insert(msg_id, Fate::Running);
         self.events.push_back(Event::Call { msg_id, body });
     }
@@ -262,7 +306,7 @@ impl ServerSession {
                     bytes: 0,
                     status: 0,
                 };
-                self.services.push_back((wire::boxed(&info), true));
+                self.say(wire::boxed(&info));
             }
             Some(Fate::Taken | Fate::Running) | None => {}
         }
@@ -276,16 +320,18 @@ impl ServerSession {
             Some(Fate::Running) => 4 | 8 | 32,
             Some(Fate::Answered(_)) => 4 | 8 | 32 | 64,
             Some(Fate::Acknowledged(_)) => 4 | 8 | 32 | 64 | 128,
-            None if self.first_msg_id.is_none_or(|first| msg_id < first) => 1,
-            None if self.received.lowest().is_some_and(|lowest| msg_id < lowest) => 1,
-            None if self
-                .received
-                .highest()
-                .is_some_and(|highest| msg_id < highest) =>
-            {
-                2
+            None => {
+                let before = |other: i64| order(msg_id) < order(other);
+                if self.first_msg_id.is_none_or(before)
+                    || self.received.lowest().is_some_and(before)
+                {
+                    1
+                } else if self.received.highest().is_some_and(before) {
+                    2
+                } else {
+                    3
+                }
             }
-            None => 3,
         }
     }
 }
@@ -310,5 +356,7 @@ fn is_service(constructor: u32) -> bool {
             | f::DestroyAuthKey::ID
             | f::RpcDropAnswer::ID
             | types::HttpWait::ID
+            // Obsolete, and never sent by clients: not carried out.
+            | actogram_tl::mtproto::ids::MSG_COPY
     )
 }

@@ -67,8 +67,7 @@ impl ServerSession {
 
     fn pong(&mut self, msg_id: i64, ping_id: i64) {
         self.to_acknowledge.remove(&msg_id);
-        self.services
-            .push_back((wire::boxed(&types::Pong { msg_id, ping_id }), true));
+        self.say(wire::boxed(&types::Pong { msg_id, ping_id }));
     }
 
     fn tell_salts(&mut self, now: Now, req_msg_id: i64, count: i32, salts: &mut ServerSalts) {
@@ -81,7 +80,7 @@ impl ServerSession {
             now: second as i32,
             salts,
         };
-        self.services.push_back((wire::boxed(&answer), true));
+        self.say(wire::boxed(&answer));
     }
 
     fn tell_states(&mut self, req_msg_id: i64, msg_ids: &[i64]) {
@@ -90,34 +89,24 @@ impl ServerSession {
             .take(MOST_IDS)
             .map(|id| self.state_of(*id))
             .collect();
-        self.services.push_back((
-            wire::boxed(&types::MsgsStateInfo {
-                req_msg_id,
-                info: info.into(),
-            }),
-            true,
-        ));
+        self.say(wire::boxed(&types::MsgsStateInfo {
+            req_msg_id,
+            info: info.into(),
+        }));
     }
 
     /// What became of messages of ours that cannot be sent again.
     fn tell_own_states(&mut self, req_msg_id: i64, msg_ids: &[i64]) {
-        let known = |id: &i64| {
-            self.unread
-                .binary_search_by_key(id, |message| message.inner.msg_id)
-                .is_ok()
-        };
+        let known = |id: &i64| self.unread_message(*id).is_some();
         let info: Vec<u8> = msg_ids
             .iter()
             .take(MOST_IDS)
             .map(|id| if known(id) { 4 } else { 1 })
             .collect();
-        self.services.push_back((
-            wire::boxed(&types::MsgsStateInfo {
-                req_msg_id,
-                info: info.into(),
-            }),
-            true,
-        ));
+        self.say(wire::boxed(&types::MsgsStateInfo {
+            req_msg_id,
+            info: info.into(),
+        }));
     }
 
     fn answer_again(&mut self, req_msg_id: i64, calls: &[i64]) {
@@ -146,28 +135,21 @@ impl ServerSession {
                 self.answer(now, call, &dropped.to_bytes());
                 dropped
             }
-            Some(Fate::Answered(answer)) => {
-                match self
-                    .unread
-                    .binary_search_by_key(&answer, |message| message.inner.msg_id)
-                {
-                    Ok(at) => {
-                        let inner = &self.unread[at].inner;
-                        let dropped = types::RpcAnswerDropped {
-                            msg_id: inner.msg_id,
-                            seq_no: inner.seq_no,
-                            bytes: i32::try_from(inner.body.len()).unwrap_or(i32::MAX),
-                        };
-                        self.forget_read(&[answer]);
-                        dropped.into()
-                    }
-                    Err(_) => enums::RpcDropAnswer::RpcAnswerUnknown,
+            Some(Fate::Answered(answer)) => match self.unread_message(answer) {
+                Some(inner) => {
+                    let dropped = types::RpcAnswerDropped {
+                        msg_id: inner.msg_id,
+                        seq_no: inner.seq_no,
+                        bytes: i32::try_from(inner.body.len()).unwrap_or(i32::MAX),
+                    };
+                    self.forget_read(&[answer]);
+                    dropped.into()
                 }
-            }
+                None => enums::RpcDropAnswer::RpcAnswerUnknown,
+            },
             _ => enums::RpcDropAnswer::RpcAnswerUnknown,
         };
-        self.fates.insert(msg_id, Fate::Running);
-        self.answer(now, msg_id, &answer.to_bytes());
+        self.answer_service(now, msg_id, &answer.to_bytes());
     }
 }
 

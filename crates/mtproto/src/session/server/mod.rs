@@ -10,6 +10,9 @@
 //!                          └── the same id again: ──────────────┘
 //!                          nothing     the answer again     msg_detailed_info
 //! ```
+//!
+//! Of the calls that are over, the ids of the latest 2048 messages tell that they came before; an older one is answered with
+//! code 20. A call that runs, or whose answer was not read, is remembered for as long as that is so.
 
 mod handle_message;
 mod handle_service;
@@ -28,7 +31,12 @@ use actogram_crypto::{
 };
 use bytes::{Bytes, BytesMut};
 
-use super::{Refused, ServerSalts, envelope::Envelope, message_id::MessageIds, received::Received};
+use super::{
+    Refused, ServerSalts,
+    envelope::Envelope,
+    message_id::{MessageIds, order},
+    received::{Arrival, Received},
+};
 use crate::Now;
 use outgoing::Outgoing;
 
@@ -89,6 +97,9 @@ pub enum Event {
         /// The request, by which it is answered.
         msg_id: i64,
     },
+    /// Messages that were pushed and not read were given up, as there were too many: the client's updates have a gap. Told
+    /// once until the client reads again.
+    PushesLost,
     /// Close the connection if nothing like this comes again within the time.
     DisconnectAfter(Duration),
 }
@@ -140,7 +151,8 @@ pub struct ServerSession {
     received: Received,
     /// Older ones are refused: they could have been carried out before this session's memory begins.
     first_msg_id: Option<i64>,
-    containers: BTreeSet<i64>,
+    containers: BTreeSet<u64>,
+    /// What became of the received messages, and of all calls that are not over.
     fates: HashMap<i64, Fate>,
     highest_seq_no: Option<(i64, i32)>,
     /// Sent or to be sent, until the client acknowledges.
@@ -148,6 +160,9 @@ pub struct ServerSession {
     unread_bytes: usize,
     /// Not content-related: sent once.
     services: VecDeque<(Bytes, bool)>,
+    services_bytes: usize,
+    running: usize,
+    pushes_lost: bool,
     to_acknowledge: BTreeSet<i64>,
     acknowledge_at: Option<Duration>,
     strictness: Strictness,
@@ -173,6 +188,9 @@ impl ServerSession {
             unread: VecDeque::new(),
             unread_bytes: 0,
             services: VecDeque::new(),
+            services_bytes: 0,
+            running: 0,
+            pushes_lost: false,
             to_acknowledge: BTreeSet::new(),
             acknowledge_at: None,
             strictness: Strictness::default(),
@@ -219,6 +237,16 @@ impl ServerSession {
     pub fn detached(&mut self) {
         self.attached = false;
         self.services.clear();
+        self.services_bytes = 0;
+    }
+
+    /// Whether this message came before, so that it says nothing about where the client is now: somebody on the way may
+    /// have sent it again.
+    pub fn is_replay(&self, opened: &Opened) -> bool {
+        let msg_id = opened.envelope.msg_id;
+        self.containers.contains(&order(msg_id))
+            || self.fates.contains_key(&msg_id)
+            || self.received.arrival(msg_id) != Arrival::New
     }
 
     /// Takes a message of this session.
@@ -246,6 +274,7 @@ impl ServerSession {
     /// Answers a call; `result` is the encoded result or `rpc_error`. A second answer is dropped.
     pub fn answer(&mut self, now: Now, req_msg_id: i64, result: &Bytes) {
         if self.fates.get(&req_msg_id) == Some(&Fate::Running) {
+            self.running -= 1;
             let msg_id = self.send_result(now, req_msg_id, result);
             self.fates.insert(req_msg_id, Fate::Answered(msg_id));
         }
@@ -264,7 +293,7 @@ impl ServerSession {
         } else {
             super::wire::boxed(&DestroySessionNone { session_id })
         };
-        self.services.push_back((body, true));
+        self.say(body);
     }
 
     /// Answers [`Event::DestroyKey`].
@@ -275,8 +304,7 @@ impl ServerSession {
         } else {
             Answer::DestroyAuthKeyNone
         };
-        self.fates.insert(msg_id, Fate::Running);
-        self.answer(now, msg_id, &answer.to_bytes());
+        self.answer_service(now, msg_id, &answer.to_bytes());
     }
 
     /// The next packet for the connection, if there is one to send and one to send it over.
@@ -312,6 +340,13 @@ impl ServerSession {
             Origin::ServerOther
         };
         self.ids.next(now.unix, origin, &mut *self.random)
+    }
+
+    /// Answers a request of the session's own as a call is answered.
+    fn answer_service(&mut self, now: Now, msg_id: i64, result: &Bytes) {
+        self.running += 1;
+        self.fates.insert(msg_id, Fate::Running);
+        self.answer(now, msg_id, result);
     }
 
     fn unique_id(&mut self) -> i64 {

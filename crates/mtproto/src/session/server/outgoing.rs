@@ -1,6 +1,6 @@
 //! What goes to the client: kept until it is acknowledged, packed and encrypted.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use actogram_crypto::Side;
 use actogram_tl::{
@@ -9,15 +9,15 @@ use actogram_tl::{
 };
 use bytes::Bytes;
 
-use super::{Fate, ServerSession};
+use super::{Event, Fate, ServerSession};
 use crate::{
     Now,
     session::{
-        MOST_IDS, ServerSalts,
+        MOST_IDS, OLDEST, ServerSalts,
         content::{self, Inner, size_in_container},
         envelope::Envelope,
         gzip,
-        message_id::Origin,
+        message_id::{Origin, order, seconds},
         wire,
     },
 };
@@ -26,6 +26,14 @@ use crate::{
 /// after that long finds updates by difference and asks for answers anew.
 const MOST_UNREAD: usize = 4096;
 const MOST_UNREAD_BYTES: usize = 32 * 1024 * 1024;
+
+/// The most service messages, and their bytes, that wait to be sent. Beyond them the oldest are dropped: a client that asks
+/// and does not read gets no answers.
+const MOST_SERVICES: usize = 4096;
+const MOST_SERVICES_BYTES: usize = 4 * 1024 * 1024;
+
+/// A message of this age, in seconds, would be refused by the client when it arrives: it goes out under a new id.
+const AGED: i64 = OLDEST - 60;
 
 /// The most messages and bytes of one container.
 const MOST_MESSAGES: usize = 100;
@@ -90,27 +98,85 @@ impl ServerSession {
             };
             self.unread_bytes -= oldest.inner.body.len();
             self.counters.given_up += 1;
-            if let Some(call) = oldest.answers {
-                self.fates
-                    .insert(call, Fate::Acknowledged(oldest.inner.msg_id));
+            match oldest.answers {
+                Some(call) => self.is_over(call, oldest.inner.msg_id),
+                None if self.pushes_lost => {}
+                None => {
+                    self.pushes_lost = true;
+                    self.events.push_back(Event::PushesLost);
+                }
             }
         }
         msg_id
     }
 
+    fn is_over(&mut self, call: i64, answer: i64) {
+        self.fates.insert(call, Fate::Acknowledged(answer));
+        self.forget_if_over(call);
+    }
+
+    /// Queues a service message that answers something.
+    pub(super) fn say(&mut self, body: Bytes) {
+        self.queue_service(body, true);
+    }
+
+    fn queue_service(&mut self, body: Bytes, answer: bool) {
+        self.services_bytes += body.len();
+        self.services.push_back((body, answer));
+        while self.services.len() > MOST_SERVICES || self.services_bytes > MOST_SERVICES_BYTES {
+            let Some((dropped, _)) = self.services.pop_front() else {
+                break;
+            };
+            self.services_bytes -= dropped.len();
+            self.counters.given_up += 1;
+        }
+    }
+
+    fn find(&self, msg_id: i64) -> Option<usize> {
+        self.unread
+            .binary_search_by_key(&order(msg_id), |message| order(message.inner.msg_id))
+            .ok()
+    }
+
+    /// The unread message with this id.
+    pub(super) fn unread_message(&self, msg_id: i64) -> Option<&Inner> {
+        self.find(msg_id).map(|at| &self.unread[at].inner)
+    }
+
+    /// What is to be sent and was made so long ago that the client would refuse it gets a new id.
+    fn renew_aged(&mut self, now: Now) {
+        let second = now.unix_seconds();
+        let aged = |message: &Outgoing| second - seconds(message.inner.msg_id) > AGED;
+        if !self.unread.front().is_some_and(aged) {
+            return;
+        }
+        let (renewed, kept): (VecDeque<_>, _) = std::mem::take(&mut self.unread)
+            .into_iter()
+            .partition(|message| !message.sent && aged(message));
+        self.unread = kept;
+        for message in renewed {
+            self.unread_bytes -= message.inner.body.len();
+            let msg_id = self.queue(now, message.inner.body, message.answers.is_some());
+            if let Some(last) = self.unread.back_mut() {
+                last.answers = message.answers;
+            }
+            if let Some(call) = message.answers {
+                self.fates.insert(call, Fate::Answered(msg_id));
+            }
+        }
+    }
+
     /// The client has these: they need not be kept.
     pub(super) fn forget_read(&mut self, msg_ids: &[i64]) {
         for msg_id in msg_ids.iter().take(MOST_IDS) {
-            let Ok(at) = self
-                .unread
-                .binary_search_by_key(msg_id, |message| message.inner.msg_id)
-            else {
+            let Some(at) = self.find(*msg_id) else {
                 continue;
             };
             if let Some(read) = self.unread.remove(at) {
                 self.unread_bytes -= read.inner.body.len();
+                self.pushes_lost = false;
                 if let Some(call) = read.answers {
-                    self.fates.insert(call, Fate::Acknowledged(*msg_id));
+                    self.is_over(call, *msg_id);
                 }
             }
         }
@@ -120,12 +186,9 @@ impl ServerSession {
     pub(super) fn send_again(&mut self, msg_ids: &[i64]) -> bool {
         let mut all = true;
         for msg_id in msg_ids.iter().take(MOST_IDS) {
-            match self
-                .unread
-                .binary_search_by_key(msg_id, |message| message.inner.msg_id)
-            {
-                Ok(at) => self.unread[at].sent = false,
-                Err(_) => all = false,
+            match self.find(*msg_id) {
+                Some(at) => self.unread[at].sent = false,
+                None => all = false,
             }
         }
         all
@@ -135,6 +198,9 @@ impl ServerSession {
         self.to_acknowledge.insert(msg_id);
         self.acknowledge_at
             .get_or_insert(now.monotonic + ACKNOWLEDGE_AFTER);
+        if self.to_acknowledge.len() >= MOST_IDS {
+            self.acknowledge_now();
+        }
     }
 
     pub(super) fn acknowledge_now(&mut self) {
@@ -143,12 +209,12 @@ impl ServerSession {
             .into_iter()
             .collect();
         for chunk in waiting.chunks(MOST_IDS) {
-            self.services
-                .push_back((wire::id_list(types::MsgsAck::ID, chunk), false));
+            self.queue_service(wire::id_list(types::MsgsAck::ID, chunk), false);
         }
     }
 
     pub(super) fn next_packet(&mut self, now: Now, salts: &mut ServerSalts) -> Option<Bytes> {
+        self.renew_aged(now);
         let mut messages = Vec::new();
         let mut bytes = 0;
         let fits = |messages: &Vec<Inner>, bytes: usize, body: &Bytes| {
@@ -171,6 +237,7 @@ impl ServerSession {
             let Some((body, answer)) = self.services.pop_front() else {
                 break;
             };
+            self.services_bytes -= body.len();
             let origin = if answer {
                 Origin::ServerAnswer
             } else {

@@ -249,6 +249,7 @@ async fn r5_d_calls_wait_while_the_datacenter_is_down() {
     let mut events = bot.events();
     datacenter.faults().refuse_all(true);
     datacenter.cut_connections();
+    until("it is down", || datacenter.counts().0 == 0).await;
     let mut calls = tokio::task::JoinSet::new();
     for text in numbered(200) {
         let api = bot.api();

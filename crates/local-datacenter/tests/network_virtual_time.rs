@@ -353,3 +353,22 @@ async fn s21_chained_calls_keep_their_order_when_packets_are_swapped() {
         );
     }
 }
+
+/// Every ping asks to be closed after 75 s without another: traffic of other kinds must not put the next one off.
+#[tokio::test(start_paused = true)]
+async fn a_client_keeps_its_connection_however_often_it_calls() {
+    let datacenter = virtual_datacenter(9).await;
+    let mut client = Client::over(datacenter.connect(), START, randoms(90))
+        .await
+        .unwrap();
+    client.log_in(&datacenter, "steady_bot").await;
+    for pause in [5, 20, 50, 59, 61, 100] {
+        for _ in 0..300 / pause {
+            let idle = client.idle(Duration::from_secs(pause)).await;
+            assert_eq!(idle, Ok(()), "with a call every {pause} s");
+            client.invoke(&me()).await.unwrap();
+        }
+    }
+    assert_eq!(client.sessions_begun, 1);
+    assert_eq!(datacenter.counts(), (1, 1));
+}

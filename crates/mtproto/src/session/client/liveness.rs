@@ -70,7 +70,8 @@ impl Ping {
         let since = self
             .heard_at
             .max(self.waiting_since.unwrap_or(self.heard_at));
-        let ask = since.max(self.last_sent_at) + pause;
+        // Every ping has the server close the connection 75 s later unless another comes, whatever else does.
+        let ask = (since.max(self.last_sent_at) + pause).min(self.last_sent_at + IDLE);
         let bound = since + MOST_PATIENCE.max(silence);
         let give_up = (since.max(self.bytes_at) + silence).min(bound);
         (ask, give_up)

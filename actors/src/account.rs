@@ -62,7 +62,8 @@ impl Account {
             engine.random(),
             record.self_user,
         ));
-        let position = record.position;
+        // Without a login, a position is what a former one left.
+        let position = record.self_user.and(record.position);
 
         let auth_key = {
             let shared = shared.clone();
@@ -267,8 +268,15 @@ impl Account {
             bot: user.bot,
         };
         let peer = entities::user_record(&user.clone().into());
-        let writes = [Write::SelfUser(Some(me))]
+        // A position that a former login left must not outlive a kill between this commit and the first position.
+        let fresh = self
+            .shared()
+            .me()
+            .is_none()
+            .then_some(Write::SelfUser(None));
+        let writes = fresh
             .into_iter()
+            .chain([Write::SelfUser(Some(me))])
             .chain(peer.map(Write::Peer))
             .collect();
         self.shared()

@@ -120,7 +120,14 @@ impl Account {
             }
             Write::DcOptions(options) => record.dc_options = options,
             Write::MainDc(dc) => record.main_dc = Some(dc),
-            Write::SelfUser(user) => record.self_user = user,
+            Write::SelfUser(user) => {
+                record.self_user = user;
+                if user.is_none() {
+                    record.position = None;
+                    record.channels.clear();
+                    self.handled.clear();
+                }
+            }
             Write::Forget => {}
         }
     }

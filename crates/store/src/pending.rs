@@ -41,6 +41,15 @@ impl Slot {
     }
 }
 
+impl Slot {
+    fn ends_with_login(&self) -> bool {
+        matches!(
+            self,
+            Self::Position | Self::ChannelPosition(_) | Self::Handled(..) | Self::SelfUser
+        )
+    }
+}
+
 /// Writes in order. Bounded by what they are about, not by how often it changes.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
@@ -58,6 +67,11 @@ impl Pending {
             self.writes.push((account, write));
             return;
         };
+        if matches!(write, Write::SelfUser(None)) {
+            // It ends the positions before it: none after it may take the place of one of those.
+            self.places
+                .retain(|(other, slot), _| *other != account || !slot.ends_with_login());
+        }
         match self.places.get(&(account.clone(), slot.clone())).copied() {
             Some(place) if self.can_merge(&account, place, &write) => {
                 let kept = &mut self.writes[place].1;
@@ -86,6 +100,10 @@ impl Pending {
     /// Whether the write may take the place of the one there. Usernames move from peer to peer, so the order of writes that
     /// give them away must stay.
     fn can_merge(&self, account: &Arc<str>, place: usize, new: &Write) -> bool {
+        if let Write::SelfUser(None) = &self.writes[place].1 {
+            // What it ended must stay ended.
+            return false;
+        }
         let (Write::Peer(kept), Write::Peer(new)) = (&self.writes[place].1, new) else {
             return true;
         };

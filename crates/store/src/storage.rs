@@ -55,6 +55,7 @@ pub enum Write {
     /// The datacenter the account lives in.
     MainDc(i32),
     /// Who the account is.
+    /// `None` ends the positions of updates too: they are numbers of that login.
     SelfUser(Option<SelfUser>),
     /// Removes everything of the account.
     Forget,

@@ -54,6 +54,18 @@ fn forget_handled(
     Ok(())
 }
 
+/// How far updates were handled says nothing to whoever logs in next: their numbers are others.
+fn forget_positions(connection: &Connection, account: i64) -> rusqlite::Result<()> {
+    for statement in [
+        "UPDATE account SET pts = NULL, qts = NULL, date = NULL, seq = NULL WHERE id = ?1",
+        "DELETE FROM channel WHERE account = ?1",
+        "DELETE FROM handled WHERE account = ?1",
+    ] {
+        connection.prepare_cached(statement)?.execute([account])?;
+    }
+    Ok(())
+}
+
 /// Makes one change, inside the transaction at hand.
 pub(super) fn apply(connection: &Connection, name: &str, write: &Write) -> rusqlite::Result<()> {
     if matches!(write, Write::Forget) {
@@ -177,6 +189,9 @@ pub(super) fn apply(connection: &Connection, name: &str, write: &Write) -> rusql
                     user.map(|user| user.id),
                     user.map(|user| user.bot)
                 ])?;
+            if user.is_none() {
+                forget_positions(connection, account)?;
+            }
         }
         Write::Forget => {}
     }

@@ -440,7 +440,7 @@ impl UpdateStream {
             self.at.seq = container.seq.max(container.seq_start);
             self.at.date = self.at.date.max(container.date);
             if container.updates.is_empty() {
-                self.ready.push_back(Delivery::Moved(self.at));
+                self.moved(self.at);
             }
             self.deliver_all(container);
         } else if container.seq_start > self.at.seq {
@@ -500,11 +500,19 @@ impl UpdateStream {
         }
     }
 
+    /// One move says as much as many: so they take no room when nobody takes them.
+    fn moved(&mut self, to: Position) {
+        match self.ready.back_mut() {
+            Some(Delivery::Moved(at)) => *at = to,
+            _ => self.ready.push_back(Delivery::Moved(to)),
+        }
+    }
+
     fn deliver(&mut self, update: enums::Update, entities: Entities) {
         // What `handle_affected` made.
         if matches!(&update, enums::Update::UpdateDeleteMessages(update) if update.messages.is_empty())
         {
-            self.ready.push_back(Delivery::Moved(self.at));
+            self.moved(self.at);
             return;
         }
         // Those in a sequence never come here when there is no room: they are asked for later.
@@ -533,7 +541,7 @@ impl UpdateStream {
             return;
         }
         self.at = position(state);
-        self.ready.push_back(Delivery::Moved(self.at));
+        self.moved(self.at);
         self.follow(now, &HashSet::new());
     }
 
@@ -552,7 +560,7 @@ impl UpdateStream {
             D::DifferenceEmpty(empty) => {
                 self.at.date = self.at.date.max(empty.date);
                 self.at.seq = empty.seq;
-                self.ready.push_back(Delivery::Moved(self.at));
+                self.moved(self.at);
                 self.follow(now, &HashSet::new());
             }
             D::Difference(difference) => {
@@ -644,7 +652,7 @@ impl UpdateStream {
         self.at = to;
         match self.ready.back_mut() {
             Some(Delivery::Update { after, .. }) if !seen.is_empty() => *after = to,
-            _ => self.ready.push_back(Delivery::Moved(to)),
+            _ => self.moved(to),
         }
         seen
     }

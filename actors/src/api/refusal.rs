@@ -52,6 +52,8 @@ pub(crate) fn classify(method: &str, code: i32, message: &str) -> Refusal {
         401 if LOGGED_OUT.contains(&message) => Refusal::LoggedOut,
         406 if message == "AUTH_KEY_DUPLICATED" => Refusal::Duplicated,
         420 => flood(message),
+        // The first copy was carried out: no further try can end otherwise.
+        500 if message == "RANDOM_ID_DUPLICATE" => Refusal::Final,
         -503 if TIMES_OUT.contains(&method) => Refusal::Final,
         code if code < 0 || (500..600).contains(&code) => Refusal::Internal,
         _ => Refusal::Final,
@@ -112,6 +114,7 @@ mod tests {
         assert_eq!(of(406, "AUTH_KEY_DUPLICATED"), Refusal::Duplicated);
         assert_eq!(of(406, "PHONE_NUMBER_INVALID"), Refusal::Final);
         assert_eq!(of(500, "RPC_CALL_FAIL"), Refusal::Internal);
+        assert_eq!(of(500, "RANDOM_ID_DUPLICATE"), Refusal::Final);
         assert_eq!(of(-503, "Timeout"), Refusal::Internal);
         assert_eq!(
             classify("messages.getBotCallbackAnswer", -503, "Timeout"),

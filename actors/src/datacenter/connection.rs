@@ -213,6 +213,7 @@ impl ConnectionActor {
     }
 
     fn received(&mut self, mut bytes: BytesMut, ctx: &mut SupervisedContext<Self>) {
+        let mut whole = false;
         loop {
             let Link::Open(open) = &mut self.link else {
                 return;
@@ -220,6 +221,7 @@ impl ConnectionActor {
             match open.transport.decode(&mut bytes) {
                 Ok(None) => break,
                 Ok(Some(Frame::Payload { bytes, .. })) => {
+                    whole = true;
                     let now = self.shared.now();
                     let Some(session) = &mut self.session else {
                         return;
@@ -252,6 +254,10 @@ impl ConnectionActor {
                     return;
                 }
             }
+        }
+        let now = self.shared.now();
+        if !whole && let Some(session) = &mut self.session {
+            session.bytes_arrived(now);
         }
         self.pump(ctx);
     }

@@ -155,24 +155,31 @@ impl Client {
     /// # Errors
     /// Those of `work`, and those of [`run`](Self::run).
     pub async fn run_until(self, work: impl Future<Output = Result<()>>) -> Result<()> {
-        self.start().await?;
+        // Before anything that takes time: a program that is told to stop while it catches up stops in order, too.
+        let mut signals = StopSignals::listen()?;
         let outcome = tokio::select! {
-            done = work => done,
-            ended = self.ended() => ended,
-            failure = self.failures.surfaced() => {
-                Err(Error::Engine(format!("{} failed: {}", failure.who, failure.reason)))
-            }
-            signal = stop_signal() => {
-                signal?;
+            outcome = self.start_and_work(work) => outcome,
+            () = signals.next() => {
                 tracing::info!("stopping; a second signal ends at once");
                 Ok(())
             }
         };
         tokio::select! {
             () = self.shutdown(SHUTDOWN_DEADLINE) => {}
-            _ = stop_signal() => tracing::warn!("stopped by a second signal before everything was done"),
+            () = signals.next() => tracing::warn!("stopped by a second signal before everything was done"),
         }
         outcome
+    }
+
+    async fn start_and_work(&self, work: impl Future<Output = Result<()>>) -> Result<()> {
+        self.start().await?;
+        tokio::select! {
+            done = work => done,
+            ended = self.ended() => ended,
+            failure = self.failures.surfaced() => {
+                Err(Error::Engine(format!("{} failed: {}", failure.who, failure.reason)))
+            }
+        }
     }
 
     async fn ended(&self) -> Result<()> {
@@ -189,20 +196,49 @@ impl Client {
     }
 }
 
+/// The signals that ask a program to stop.
 #[cfg(unix)]
-async fn stop_signal() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())
-        .map_err(|error| Error::io("listening for SIGTERM", error))?;
-    tokio::select! {
-        received = tokio::signal::ctrl_c() => received.map_err(|error| Error::io("listening for SIGINT", error)),
-        _ = terminate.recv() => Ok(()),
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    /// From here on such a signal no longer ends the process by itself.
+    fn listen() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind, name: &str| {
+            signal(kind).map_err(|error| Error::io(format!("listening for {name}"), error))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt(), "SIGINT")?,
+            terminate: listen(SignalKind::terminate(), "SIGTERM")?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
-#[cfg(not(unix))]
-async fn stop_signal() -> Result<()> {
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|error| Error::io("listening for Ctrl-C", error))
+/// The signals that ask a program to stop.
+#[cfg(windows)]
+struct StopSignals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl StopSignals {
+    /// From here on such a signal no longer ends the process by itself.
+    fn listen() -> Result<Self> {
+        tokio::signal::windows::ctrl_c()
+            .map(Self)
+            .map_err(|error| Error::io("listening for Ctrl-C", error))
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }

@@ -6,9 +6,11 @@ mod support;
 use std::time::Duration;
 
 use actogram::{CallError, Client, Error, Settings, tl::functions::help::GetConfig};
+use actogram_actors::CallPolicy;
+use actogram_local_datacenter::model::PeerKey;
 use support::{
     HANG,
-    accounts::{reader, received},
+    accounts::{Bot, reader, received},
     datacenter, until,
 };
 
@@ -139,6 +141,56 @@ async fn p10_a_call_whose_future_is_dropped_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p10_a_call_that_is_cancelled_by_dropping_leaves_nothing_behind() {
+    let datacenter = datacenter().await;
+    let bot = Bot::new(&datacenter, "cancelled_bot").await;
+    let operator = datacenter.operator();
+    let call = |text: &str| {
+        let function = support::accounts::message(bot.reader, text, bot.account.random_id());
+        let body = actogram::tl::Encode::to_bytes(&function);
+        bot.account
+            .invoke_raw(body, CallPolicy::default().cancel_on_drop())
+    };
+    // Carried out, its answer is on the way.
+    operator.delay_answers(SEND, Duration::from_millis(700), 1);
+    let before = operator.counters().executed(SEND);
+    {
+        let call = call("carried out");
+        tokio::pin!(call);
+        let carried_out = until("it was carried out", || {
+            operator.counters().executed(SEND) > before
+        });
+        tokio::select! {
+            answer = &mut call => panic!("{answer:?} came too early"),
+            () = carried_out => {}
+        }
+        assert!(bot.account.calls_in_flight() > 0);
+    }
+    until("nothing is in flight", || {
+        bot.account.calls_in_flight() == 0
+    })
+    .await;
+
+    // Not sent yet, because there is no connection.
+    datacenter.faults().refuse_all(true);
+    datacenter.cut_connections();
+    until("it is down", || datacenter.counts().0 == 0).await;
+    for _ in 0..20 {
+        let waited = tokio::time::timeout(Duration::from_millis(10), call("never sent")).await;
+        assert!(waited.is_err());
+    }
+    datacenter.faults().refuse_all(false);
+    bot.send("afterwards").await.unwrap();
+    // The account's own question what it missed is answered now, too.
+    until("nothing is in flight", || {
+        bot.account.calls_in_flight() == 0
+    })
+    .await;
+    assert_eq!(bot.received(&datacenter), ["carried out", "afterwards"]);
+    bot.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r25_a_shutdown_waits_for_the_calls_under_way() {
     let datacenter = datacenter().await;
     let (bot, bot_id) = support::bot(&datacenter, "leaving_bot").await;
@@ -197,4 +249,89 @@ async fn r25_a_shutdown_past_its_deadline_ends_every_call() {
         let error = ended.unwrap().unwrap_err();
         assert!(matches!(error, Error::Call { .. }), "{error}");
     }
+}
+
+/// Leaves no program behind when a test fails.
+#[cfg(unix)]
+struct Ended(std::process::Child);
+
+#[cfg(unix)]
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A whole program, told to stop while it is at work: it ends by itself, with success, and what it handled does not come
+/// again.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r25_a_program_told_to_stop_ends_well_and_goes_on_where_it_was() {
+    use std::process::{Command, Stdio};
+
+    let mut program = std::env::current_exe().unwrap();
+    program.pop();
+    program.pop();
+    program.push("examples/journal_bot");
+    assert!(program.exists(), "run the tests with cargo test");
+    let datacenter = datacenter().await;
+    let operator = datacenter.operator();
+    let bot = operator.create_bot("stopped_bot", "Stopped").unwrap();
+    let ann = operator.create_user("9996627777", "Ann").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key.pem");
+    std::fs::write(&key, datacenter.public_key_pem().unwrap()).unwrap();
+    let journal = directory.path().join("journal");
+    let handled = || {
+        let text = std::fs::read_to_string(&journal).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.split_once('\t'));
+        lines.map(|(_, text)| text.to_owned()).collect::<Vec<_>>()
+    };
+    let mut said = Vec::new();
+    for round in 0..3 {
+        let child = Command::new(&program)
+            .arg(&journal)
+            .env("ACTOGRAM_API_ID", "1")
+            .env("ACTOGRAM_API_HASH", "hash")
+            .env("ACTOGRAM_BOT_TOKEN", &bot.token)
+            .env("ACTOGRAM_SESSION", directory.path().join("bot.session"))
+            .env(
+                "ACTOGRAM_DATACENTER__ADDRESS",
+                datacenter.address().unwrap().to_string(),
+            )
+            .env("ACTOGRAM_DATACENTER__PUBLIC_KEY", &key)
+            .current_dir(directory.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut child = Ended(child);
+        // A fresh login begins with the state of the moment: what came before is not missed.
+        until("it follows updates", || {
+            operator.counters().executed("updates.getState") > 0
+        })
+        .await;
+        for number in 0..20 {
+            said.push(format!("text {round}.{number}"));
+            operator
+                .send_message(ann, PeerKey::User(bot.id), said.last().unwrap())
+                .unwrap();
+        }
+        let last = said.last().cloned();
+        until("it handled the last", || handled().last() == last.as_ref()).await;
+        let told = Command::new("kill")
+            .args(["-TERM", &child.0.id().to_string()])
+            .status();
+        assert!(told.unwrap().success());
+        let waiting = tokio::task::spawn_blocking(move || child.0.wait().unwrap());
+        let status = finishes(waiting).await.unwrap();
+        assert!(status.success(), "{status}");
+        assert_eq!(handled(), said, "each once and in order");
+    }
+    assert_eq!(
+        operator.counters().executed("auth.importBotAuthorization"),
+        1,
+        "one login"
+    );
 }

@@ -6,10 +6,14 @@
 //!
 //! * [`transport`]: payloads cut into frames, and obfuscation;
 //! * [`handshake`]: how two sides that share nothing get an auth key;
-//! * [`Now`]: the time, handed in.
+//! * [`session`]: calls, answers and updates under an auth key;
+//! * [`Now`]: the time, handed in;
+//! * `pair` (feature `testing`): a client and a server wired to each other under virtual time.
 
 pub mod handshake;
 mod now;
+#[cfg(feature = "testing")]
+pub mod pair;
 pub mod session;
 pub mod transport;
 

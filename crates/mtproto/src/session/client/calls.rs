@@ -71,6 +71,8 @@ pub(super) struct Call {
     packed: Option<Bytes>,
     /// The id of the message it travelled in last: a container's, or its own.
     pub(super) carrier: i64,
+    /// Whether it went out more than once under its present id.
+    pub(super) repeated: bool,
     pub(super) asked_at: Duration,
     refusals: u32,
     /// How often the server was asked in vain: for the answer that it says it has, or what became of the call.
@@ -114,6 +116,7 @@ impl ClientSession {
             wire: Bytes::new(),
             packed,
             carrier: 0,
+            repeated: false,
             asked_at: now.monotonic,
             refusals: 0,
             asked_in_vain: 0,
@@ -366,8 +369,11 @@ impl ClientSession {
             {
                 continue;
             }
+            // The refusal may be of another copy than the one that was carried out since.
+            let another_copy = call.repeated && !Self::may_happen_twice(call.request.resend);
             // It took longer than the server takes messages: somebody held it back, or sent it twice.
-            if self.time_confirmed && self.server_second(now) - seconds(msg_id) > OLDEST {
+            let late = self.time_confirmed && self.server_second(now) - seconds(msg_id) > OLDEST;
+            if another_copy || late {
                 doubtful.push(msg_id);
             } else {
                 refused.push(id);

@@ -369,6 +369,11 @@ impl ClientSession {
         self.key.id()
     }
 
+    /// The key itself.
+    pub fn key(&self) -> Arc<AuthKey> {
+        self.key.clone()
+    }
+
     /// How many calls have not ended.
     pub fn calls_in_flight(&self) -> usize {
         self.calls.len()

@@ -115,6 +115,7 @@ impl ClientSession {
             }
             self.repeat.remove(&msg_id);
             call.state = CallState::Sent;
+            call.repeated = true;
             packet.push(Inner {
                 msg_id,
                 seq_no: call.seq_no,
@@ -154,6 +155,7 @@ impl ClientSession {
                 continue;
             };
             call.state = CallState::Sent;
+            call.repeated = false;
             call.msg_ids.push(msg_id);
             call.seq_no = seq_no;
             call.wire = wire.clone();

@@ -58,7 +58,9 @@ impl ServerSession {
         if let Some(code) = self.refusal(second, msg_id) {
             return self.refuse(&outer, code);
         }
-        if !salts.accepts(second, salt, &mut *self.random) {
+        // What came before was not refused, whatever became of its salt since: to say so of a copy would have the client
+        // send it once more.
+        if !self.came_before(msg_id) && !salts.accepts(second, salt, &mut *self.random) {
             self.counters.refused += 1;
             let bad = types::BadServerSalt {
                 bad_msg_id: msg_id,
@@ -125,6 +127,12 @@ impl ServerSession {
                 None => self.handle_inner(now, message, salts, allowance),
             }
         }
+    }
+
+    fn came_before(&self, msg_id: i64) -> bool {
+        self.containers.contains(&order(msg_id))
+            || self.fates.contains_key(&msg_id)
+            || self.received.arrival(msg_id) == Arrival::Duplicate
     }
 
     fn is_known(&self, msg_id: i64) -> bool {

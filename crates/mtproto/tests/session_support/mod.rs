@@ -1,11 +1,16 @@
 //! What the tests of sessions share.
-#![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, unreachable_pub)]
+
+mod wire;
 
 use std::time::Duration;
 
 use actogram_mtproto::{
-    pair::{Pair, PairConfig},
-    session::client::{CallId, CallRequest, Event, Ignored},
+    pair::{Direction, Pair, PairConfig},
+    session::{
+        client::{CallId, CallRequest, Event, Ignored},
+        server::Forged,
+    },
 };
 use actogram_tl::{
     Constructor, Encode, Writer, enums, functions,
@@ -14,6 +19,7 @@ use actogram_tl::{
     types,
 };
 use bytes::Bytes;
+pub use wire::{Packet, Plain, Wire};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
@@ -163,6 +169,28 @@ pub fn updates(events: &[Event]) -> Vec<i32> {
             _ => None,
         })
         .collect()
+}
+
+/// Lets the client receive this body in a message of its session, as if the server had said it; gives the message's id.
+pub fn say(pair: &mut Pair, body: Bytes) -> i64 {
+    say_as(pair, body, true)
+}
+
+/// The same; an answer or anything else, which the id tells.
+pub fn say_as(pair: &mut Pair, body: Bytes, answer: bool) -> i64 {
+    let now = pair.server_now();
+    let session = pair.server.session().unwrap();
+    let msg_id = session.fresh_id(now, answer);
+    let forged = Forged {
+        msg_id,
+        seq_no: 1,
+        body,
+        ..Forged::default()
+    };
+    let payload = session.forge(&forged);
+    pair.inject(Direction::Down, payload);
+    pair.run_for(Duration::ZERO);
+    msg_id
 }
 
 /// What this side ignored so far.

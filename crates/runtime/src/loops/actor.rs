@@ -30,6 +30,7 @@ use crate::{
     SupervisedContext,
     supervision::{
         driver::guard,
+        link::{Details, REASONS_KEPT},
         policy::{Brake, Jitter},
     },
 };
@@ -197,7 +198,7 @@ impl<L: SignalLoop<E>, E: Clone + 'static> Actor for LoopActor<L, E> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let board = Arc::clone(&self.parts.board);
-        ctx.report_details(move || board.details());
+        ctx.report(Details::Loop(board));
         if self.parts.settings.started {
             self.launch(ctx);
         }
@@ -429,6 +430,10 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
             let mut status = self.parts.board.write();
             status.backing_off = true;
             status.paused = true;
+            if status.restart_reasons.len() == REASONS_KEPT {
+                status.restart_reasons.remove(0);
+            }
+            status.restart_reasons.push(reason.to_string());
         }
         self.parts.board.until(Some(Instant::now() + delay));
         tracing::info!(%name, ?delay, "loop will be restarted");

@@ -60,7 +60,7 @@ pub struct LoopStatus {
     pub ends: u64,
     /// Restarts after failures.
     pub restarts: u64,
-    /// Turns of a generic or periodic loop.
+    /// Turns: of a generic or periodic loop its calls, of another what it counted with [`LoopCx::turn`].
     pub iterations: u64,
     /// Pauses it reported (a `Continue` and a `Stop` report none).
     pub pauses: u64,
@@ -74,11 +74,13 @@ pub struct LoopStatus {
     pub signals_dropped: u64,
     /// How it failed the last time.
     pub last_error: Option<String>,
+    /// Why it was restarted the last times, the latest last; at most four.
+    pub restart_reasons: Vec<String>,
 }
 
 /// The status, shared with handles on other threads.
 #[derive(Default)]
-pub(super) struct Board {
+pub(crate) struct Board {
     status: Mutex<LoopStatus>,
     until: Mutex<Option<Instant>>,
 }
@@ -92,7 +94,7 @@ impl Board {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
-    pub(super) fn read(&self) -> LoopStatus {
+    pub(crate) fn read(&self) -> LoopStatus {
         let mut status = self.write().clone();
         let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
         status.resumes_in_ms = until.map(|until| {
@@ -101,28 +103,34 @@ impl Board {
         });
         status
     }
+}
 
-    pub(super) fn details(&self) -> BTreeMap<&'static str, String> {
-        let status = self.read();
-        let state = match (status.running, status.backing_off, status.paused) {
+impl LoopStatus {
+    /// What it is at: `stopped`, `backing off`, `paused`, `working`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match (self.running, self.backing_off, self.paused) {
             (false, ..) => "stopped",
             (true, true, _) => "backing off",
             (true, false, true) => "paused",
             (true, false, false) => "working",
-        };
-        let mut details = BTreeMap::from([
-            ("loop", state.to_owned()),
-            ("iterations", status.iterations.to_string()),
-            ("restarts", status.restarts.to_string()),
-            ("signals queued", status.signals_queued.to_string()),
+        }
+    }
+
+    pub(crate) fn figures(&self) -> BTreeMap<&'static str, String> {
+        let mut figures = BTreeMap::from([
+            ("loop", self.word().to_owned()),
+            ("iterations", self.iterations.to_string()),
+            ("restarts", self.restarts.to_string()),
+            ("signals queued", self.signals_queued.to_string()),
         ]);
-        if let Some(ms) = status.resumes_in_ms {
-            details.insert("resumes in ms", ms.to_string());
+        if let Some(ms) = self.resumes_in_ms {
+            figures.insert("resumes in ms", ms.to_string());
         }
-        if let Some(error) = status.last_error {
-            details.insert("last error", error);
+        if let Some(error) = &self.last_error {
+            figures.insert("last error", error.clone());
         }
-        details
+        figures
     }
 }
 
@@ -419,8 +427,8 @@ impl<S, E> LoopCx<S, E> {
         .await
     }
 
-    /// Counts a turn.
-    pub(super) fn turn(&self) {
+    /// Counts a turn, for [`LoopStatus::iterations`]. Generic and periodic loops do so themselves.
+    pub fn turn(&self) {
         self.shared.board.write().iterations += 1;
     }
 

@@ -42,6 +42,7 @@ pub use actor::{
     LoopActor, Pause, Resume, Signal, SignalError, Start, StartReply, Status, Stop, UntilEnded,
     UntilPaused,
 };
+pub(crate) use cx::Board;
 pub use cx::{LoopCx, LoopStatus, Nap, SignalOutcome, Waited};
 pub use flow::{BadSeconds, Flow, IntoDone, IntoFlow, IntoPause, LoopError};
 pub use handle::{

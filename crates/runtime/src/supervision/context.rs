@@ -25,7 +25,7 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     items::{BoxedItem, Items},
-    link::{ChildHandle, Link},
+    link::{ChildHandle, Details, Link},
     policy::{ExitReason, panic_message},
 };
 
@@ -152,11 +152,15 @@ where
         &mut self,
         details: impl Fn() -> BTreeMap<&'static str, String> + Send + Sync + 'static,
     ) {
+        self.report(Details::Figures(Box::new(details)));
+    }
+
+    pub(crate) fn report(&mut self, details: Details) {
         *self
             .link
             .details
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Box::new(details));
+            .unwrap_or_else(PoisonError::into_inner) = Some(details);
     }
 
     /// Runs an async body, such as a loop around a socket, as a task of its own on this arbiter.

@@ -245,7 +245,7 @@ where
                 self.file(Some(id), envelope);
             }
         }
-        self.link.stats.depth(self.data.len());
+        self.note_depth();
         if self.stop_queued {
             self.finish(ExitReason::Stopped);
             return Turn::Again;
@@ -289,6 +289,7 @@ where
             self.handle_data()?;
             self.poll_items()?;
         }
+        self.note_depth();
 
         match self.ctx.asked.take() {
             None => {}
@@ -332,10 +333,14 @@ where
                 _ => self.data.push_back(envelope),
             }
         }
+        self.note_depth();
+        drained == DRAIN_BUDGET
+    }
+
+    fn note_depth(&self) {
         self.link
             .stats
             .depth(self.data.len() + self.control.iter().map(VecDeque::len).sum::<usize>());
-        drained == DRAIN_BUDGET
     }
 
     fn handle(&mut self, mut envelope: Envelope<A>) -> Result<(), ExitReason> {

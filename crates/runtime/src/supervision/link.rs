@@ -1,7 +1,7 @@
 //! What a supervised actor (or group) and those who watch it share: its state, the orders given to it, its events.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -21,6 +21,7 @@ use super::{
     policy::{ExitReason, RestartPolicy},
     snapshot::{Snapshot, SnapshotNode, Stats},
 };
+use crate::loops::Board;
 
 /// Where a supervised actor or group is in its life.
 ///
@@ -195,6 +196,17 @@ struct Cell {
     generation: u64,
     restarts: u64,
     last_exit: Option<ExitReason>,
+    /// Only for those that have failed or restarted: most never do.
+    history: Option<Box<History>>,
+}
+
+/// Restarts whose reasons are kept.
+pub(crate) const REASONS_KEPT: usize = 4;
+
+#[derive(Default)]
+struct History {
+    last_failure: Option<ExitReason>,
+    reasons: VecDeque<ExitReason>,
 }
 
 /// What a member's failure is reported to.
@@ -205,8 +217,11 @@ pub(crate) enum Report {
     Finished { id: u64 },
 }
 
-/// Figures an actor adds to its node of the snapshot.
-pub(crate) type Details = Box<dyn Fn() -> BTreeMap<&'static str, String> + Send + Sync>;
+/// What an actor adds to its node of the snapshot.
+pub(crate) enum Details {
+    Figures(Box<dyn Fn() -> BTreeMap<&'static str, String> + Send + Sync>),
+    Loop(Arc<Board>),
+}
 
 pub(crate) struct Link {
     pub(crate) id: u64,
@@ -260,6 +275,7 @@ impl Link {
                 generation: 0,
                 restarts: 0,
                 last_exit: None,
+                history: None,
             }),
             changed: Notify::new(),
             task: AtomicWaker::new(),
@@ -356,6 +372,13 @@ impl Link {
         cell.generation += 1;
         if cell.generation > 1 {
             cell.restarts += 1;
+            if let Some(reason) = cell.last_exit.clone() {
+                let reasons = &mut cell.history.get_or_insert_default().reasons;
+                if reasons.len() == REASONS_KEPT {
+                    reasons.pop_front();
+                }
+                reasons.push_back(reason);
+            }
         }
         cell.state = ChildState::Starting;
         cell.generation
@@ -367,7 +390,13 @@ impl Link {
     }
 
     pub(crate) fn exited(&self, reason: &ExitReason) {
-        self.cell().last_exit = Some(reason.clone());
+        {
+            let mut cell = self.cell();
+            cell.last_exit = Some(reason.clone());
+            if reason.is_failure() {
+                cell.history.get_or_insert_default().last_failure = Some(reason.clone());
+            }
+        }
         if reason.is_failure() {
             tracing::warn!(actor = %self.name, kind = %self.kind, %reason, "actor failed");
         }
@@ -436,14 +465,17 @@ impl Link {
 
     pub(crate) fn snapshot_node(&self) -> SnapshotNode {
         let children: Vec<_> = self.children().clone();
-        let details = self
-            .details
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .map(|details| details())
-            .unwrap_or_default();
+        let (details, loop_status) =
+            match &*self.details.lock().unwrap_or_else(PoisonError::into_inner) {
+                None => (BTreeMap::new(), None),
+                Some(Details::Figures(figures)) => (figures(), None),
+                Some(Details::Loop(board)) => {
+                    let status = board.read();
+                    (status.figures(), Some(status))
+                }
+            };
         let cell = self.cell();
+        let history = cell.history.as_deref();
         let resumes_in_ms = match cell.state {
             ChildState::BackingOff { until } => Some(
                 u64::try_from(until.saturating_duration_since(Instant::now()).as_millis())
@@ -458,7 +490,14 @@ impl Link {
             resumes_in_ms,
             generation: cell.generation,
             restarts: cell.restarts,
+            restart_reasons: history.map_or_else(Vec::new, |history| {
+                history.reasons.iter().map(ToString::to_string).collect()
+            }),
             last_exit: cell.last_exit.as_ref().map(ToString::to_string),
+            last_error: history
+                .and_then(|history| history.last_failure.as_ref())
+                .map(ToString::to_string),
+            loop_status,
             messages: self.stats.read(),
             details,
             children: {

@@ -25,7 +25,7 @@ pub(crate) mod driver;
 mod group;
 mod items;
 mod keeper;
-mod link;
+pub(crate) mod link;
 mod plain;
 pub(crate) mod policy;
 mod snapshot;

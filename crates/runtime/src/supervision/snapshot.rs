@@ -11,10 +11,13 @@ use std::{
 
 use serde::Serialize;
 
+use crate::LoopStatus;
+
 /// Counters of one actor, written by its driver and read by anyone.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     handled: AtomicU64,
+    timed: AtomicU64,
     wait_ns: AtomicU64,
     wait_max_ns: AtomicU64,
     busy_ns: AtomicU64,
@@ -31,6 +34,7 @@ fn nanos(d: Duration) -> u64 {
 impl Stats {
     pub(crate) fn message(&self, name: &'static str, wait: Duration, busy: Duration) {
         self.handled.fetch_add(1, Relaxed);
+        self.timed.fetch_add(1, Relaxed);
         let wait = nanos(wait);
         if wait != 0 {
             self.wait_ns.fetch_add(wait, Relaxed);
@@ -46,6 +50,7 @@ impl Stats {
         }
     }
 
+    /// Messages that are waiting.
     pub(crate) fn depth(&self, depth: usize) {
         let depth = depth as u64;
         self.depth.store(depth, Relaxed);
@@ -57,6 +62,7 @@ impl Stats {
     pub(crate) fn read(&self) -> MessageStats {
         MessageStats {
             handled: self.handled.load(Relaxed),
+            timed: self.timed.load(Relaxed),
             depth: self.depth.load(Relaxed),
             depth_max: self.depth_max.load(Relaxed),
             wait_total_ns: self.wait_ns.load(Relaxed),
@@ -78,15 +84,17 @@ impl Stats {
 pub struct MessageStats {
     /// Messages handled.
     pub handled: u64,
-    /// Messages waiting now (as of the actor's last turn).
+    /// How many of them the times below were taken of.
+    pub timed: u64,
+    /// Messages waiting (as of the end of the actor's last turn).
     pub depth: u64,
     /// Most messages ever waiting at the start of a turn.
     pub depth_max: u64,
-    /// Sum of the times between sending and handling.
+    /// Sum of the times between sending and handling, of those that were timed.
     pub wait_total_ns: u64,
     /// Longest such time.
     pub wait_max_ns: u64,
-    /// Sum of the times spent in handlers.
+    /// Sum of the times spent in handlers, of those that were timed.
     pub busy_total_ns: u64,
     /// Longest such time.
     pub busy_max_ns: u64,
@@ -95,8 +103,21 @@ pub struct MessageStats {
 }
 
 impl MessageStats {
+    /// Mean time between sending and handling.
+    #[must_use]
+    pub fn wait_mean(&self) -> Duration {
+        Duration::from_nanos(self.wait_total_ns.checked_div(self.timed).unwrap_or(0))
+    }
+
+    /// Mean time spent in a handler.
+    #[must_use]
+    pub fn busy_mean(&self) -> Duration {
+        Duration::from_nanos(self.busy_total_ns.checked_div(self.timed).unwrap_or(0))
+    }
+
     fn add(&mut self, other: &Self) {
         self.handled += other.handled;
+        self.timed += other.timed;
         self.depth += other.depth;
         self.depth_max = self.depth_max.max(other.depth_max);
         self.wait_total_ns = self.wait_total_ns.saturating_add(other.wait_total_ns);
@@ -126,9 +147,18 @@ pub struct SnapshotNode {
     pub generation: u64,
     /// Restarts so far.
     pub restarts: u64,
+    /// Why it was restarted the last times, the latest last; at most four.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restart_reasons: Vec<String>,
     /// How its last life ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_exit: Option<String>,
+    /// The last error or panic that ended a life of it, whatever came after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// The loop it carries, if it is a loop's actor: what restarts there is the loop's body, so see its own figures.
+    #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
+    pub loop_status: Option<LoopStatus>,
     /// Message figures.
     pub messages: MessageStats,
     /// What the actor itself reports (a loop: its state, iterations, pause).

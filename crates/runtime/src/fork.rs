@@ -11,10 +11,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use crate::{
-    Escalation, ExitReason, Failures,
-    supervision::{driver::guard, policy::panic_message},
-};
+use crate::{Escalation, ExitReason, Failures, supervision::driver::guard};
 
 /// The result of a forked strand, for those who want it. Dropping it changes nothing: the strand runs on.
 #[derive(Debug)]
@@ -39,11 +36,31 @@ where
     result.and_then(|result| result.map_err(ExitReason::error))
 }
 
-async fn guarded<F: Future>(future: F) -> Result<F::Output, ExitReason> {
-    std::panic::AssertUnwindSafe(future)
-        .catch_unwind()
-        .await
-        .map_err(|payload| ExitReason::Panicked(panic_message(payload)))
+/// A future whose panics, in its polls and in its drop, become its result.
+struct Guarded<F>(Option<Pin<Box<F>>>);
+
+impl<F: Future> Guarded<F> {
+    fn new(future: F) -> Self {
+        Self(Some(Box::pin(future)))
+    }
+}
+
+impl<F: Future> Future for Guarded<F> {
+    type Output = Result<F::Output, ExitReason>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(future) = &mut self.0 else {
+            return Poll::Ready(Err(ExitReason::Killed));
+        };
+        let ended = match guard(|| future.as_mut().poll(task)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(reason) => Err(reason),
+        };
+        let future = self.0.take();
+        let dropped = guard(|| drop(future));
+        Poll::Ready(ended.and_then(|output| dropped.map(|()| output)))
+    }
 }
 
 fn report<T>(failures: &Failures, place: &str, result: &Result<T, ExitReason>) {
@@ -68,29 +85,20 @@ where
 {
     let at = Location::caller().to_string();
     let (tx, rx) = oneshot::channel();
-    let mut future = Box::pin(future);
+    let mut future = Guarded::new(future);
     // The task polls again at once with a waker of its own, so nothing is lost by this first poll having none.
-    let begun = guard(|| {
-        future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-    });
+    let begun = future.poll_unpin(&mut Context::from_waker(Waker::noop()));
     let failures = failures.clone();
     match begun {
-        Ok(Poll::Pending) => {
+        Poll::Pending => {
             tokio::task::spawn_local(async move {
-                let result = settled(guarded(future).await);
+                let result = settled(future.await);
                 report(&failures, &at, &result);
                 let _ = tx.send(result);
             });
         }
-        Ok(Poll::Ready(result)) => {
-            let result = settled(Ok(result));
-            report(&failures, &at, &result);
-            let _ = tx.send(result);
-        }
-        Err(reason) => {
-            let result = Err(reason);
+        Poll::Ready(ended) => {
+            let result = settled(ended);
             report(&failures, &at, &result);
             let _ = tx.send(result);
         }
@@ -112,7 +120,7 @@ where
     let at = Location::caller().to_string();
     let failures = failures.clone();
     tokio::task::spawn_local(async move {
-        let result = settled(guarded(future).await);
+        let result = settled(Guarded::new(future).await);
         report(&failures, &at, &result);
     });
 }

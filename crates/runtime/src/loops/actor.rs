@@ -12,13 +12,10 @@ use std::{
 };
 
 use actix::{
-    Actor, ActorFuture, AsyncContext, Handler, Message, ResponseFuture, SpawnHandle,
+    Actor, ActorFuture, AsyncContext, Handler, Message, SpawnHandle,
     dev::{MessageResponse, OneshotSender},
 };
-use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use super::{
     cx::{Board, Item, LoopCx, LoopStatus, Shared, SignalOutcome},
@@ -68,12 +65,14 @@ pub struct Resume {
 #[rtype(result = "LoopStatus")]
 pub struct Status;
 
-/// Answered when the loop pauses next (from a pause on: when it pauses again); false if the loop's actor ends before.
+/// Answered (with true) when the loop pauses next (from a pause on: when it pauses again). If the loop's actor ends before,
+/// the answer is `MailboxError::Closed`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
 pub struct UntilPaused;
 
-/// Answered when the body is not at work or paused any more, at once if it is not; false if the loop's actor ends before.
+/// Answered (with true) when the body is not at work or paused any more, at once if it is not. If the loop's actor ends
+/// before, the answer is `MailboxError::Closed`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
 pub struct UntilEnded;
@@ -187,7 +186,7 @@ pub struct LoopActor<L: SignalLoop<E>, E = ()> {
     poller: SpawnHandle,
     postponed: Option<SpawnHandle>,
     starters: Vec<Slot>,
-    enders: Vec<oneshot::Sender<()>>,
+    enders: Vec<Slot>,
 }
 
 // The body is boxed; nothing else is pinned.
@@ -333,8 +332,8 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
     fn ended(&mut self, keep_signals: bool) {
         self.shared.ended(keep_signals);
         self.parts.board.write().ends += 1;
-        for tx in self.enders.drain(..) {
-            let _ = tx.send(());
+        for slot in self.enders.drain(..) {
+            slot.answer(true);
         }
     }
 
@@ -502,31 +501,41 @@ impl<A: Actor, F: FnMut(&mut A, &mut A::Context)> ActorFuture<A> for Later<F> {
 
 /// A reply that may be given later.
 #[derive(Clone, Default)]
-struct Slot(Rc<RefCell<Option<OneshotSender<bool>>>>);
+pub(super) struct Slot(Rc<RefCell<Option<OneshotSender<bool>>>>);
 
 impl Slot {
-    fn answer(self, value: bool) {
+    /// Whether anyone still waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.0.borrow().as_ref().is_some_and(|tx| !tx.is_closed())
+    }
+
+    pub(super) fn answer(self, value: bool) {
         if let Some(tx) = self.0.borrow_mut().take() {
             let _ = tx.send(value);
         }
     }
 }
 
-/// The reply to [`Start`].
+/// The reply to [`Start`], [`UntilPaused`] and [`UntilEnded`], given now or later.
 #[doc(hidden)]
-pub enum StartReply {
+pub enum LoopReply {
     Now(bool),
     #[allow(private_interfaces)]
     Later(Slot),
 }
 
-impl std::fmt::Debug for StartReply {
+impl std::fmt::Debug for LoopReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StartReply")
+        f.write_str("LoopReply")
     }
 }
 
-impl<L: SignalLoop<E>, E: Clone + 'static> MessageResponse<LoopActor<L, E>, Start> for StartReply {
+impl<L, E, M> MessageResponse<LoopActor<L, E>, M> for LoopReply
+where
+    L: SignalLoop<E>,
+    E: Clone + 'static,
+    M: Message<Result = bool>,
+{
     fn handle(self, _: &mut SupervisedContext<LoopActor<L, E>>, tx: Option<OneshotSender<bool>>) {
         match (self, tx) {
             (Self::Now(started), Some(tx)) => {
@@ -550,19 +559,19 @@ macro_rules! handler {
     };
 }
 
-handler!(Start, StartReply, |act, _, ctx| match act.phase {
+handler!(Start, LoopReply, |act, _, ctx| match act.phase {
     Phase::Idle => {
         act.launch(ctx);
-        StartReply::Now(true)
+        LoopReply::Now(true)
     }
     Phase::Leaving => {
         let slot = Slot::default();
         act.starters.push(slot.clone());
-        StartReply::Later(slot)
+        LoopReply::Later(slot)
     }
     Phase::Running | Phase::BackingOff(_) => {
         tracing::error!(name = %act.name(), "loop not started: it runs already");
-        StartReply::Now(false)
+        LoopReply::Now(false)
     }
 });
 handler!(Stop, bool, |act, _, ctx| act.stop(ctx));
@@ -599,19 +608,19 @@ handler!(Resume, bool, |act, Resume { postpone }, ctx| {
 handler!(Status, actix::MessageResult<Status>, |act, _, _ctx| {
     actix::MessageResult(act.parts.board.read())
 });
-handler!(UntilPaused, ResponseFuture<bool>, |act, _, _ctx| {
-    let (tx, rx) = oneshot::channel();
-    act.shared.until_paused(tx);
-    Box::pin(async { rx.await.is_ok() })
+handler!(UntilPaused, LoopReply, |act, _, _ctx| {
+    let slot = Slot::default();
+    act.shared.until_paused(slot.clone());
+    LoopReply::Later(slot)
 });
-handler!(UntilEnded, ResponseFuture<bool>, |act, _, _ctx| {
-    let (tx, rx) = oneshot::channel();
-    if act.body.is_some() {
-        act.enders.push(tx);
-    } else {
-        let _ = tx.send(());
+handler!(UntilEnded, LoopReply, |act, _, _ctx| {
+    if act.body.is_none() {
+        return LoopReply::Now(true);
     }
-    Box::pin(async { rx.await.is_ok() })
+    let slot = Slot::default();
+    act.enders.retain(Slot::is_awaited);
+    act.enders.push(slot.clone());
+    LoopReply::Later(slot)
 });
 handler!(
     SignalError,

@@ -12,12 +12,13 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, Sleep, sleep_until},
-};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::flow::{IntoPause, LoopError};
+use super::{
+    actor::Slot,
+    flow::{IntoPause, LoopError},
+};
+use crate::supervision::driver::guard;
 
 /// What [`LoopCx::wait_signal`] ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +158,7 @@ struct Inner<S> {
     waiting: bool,
     signals: VecDeque<Item<S>>,
     waker: Option<Waker>,
-    until_paused: Vec<(oneshot::Sender<()>, Option<u64>)>,
+    until_paused: Vec<(Slot, Option<u64>)>,
 }
 
 /// What the actor and the body of one loop share; both live on one thread.
@@ -212,11 +213,11 @@ impl<S> Shared<S> {
         if napping {
             let now = inner.nap.as_ref().map(|nap| nap.serial);
             let waiting = std::mem::take(&mut inner.until_paused);
-            for (tx, since) in waiting {
+            for (slot, since) in waiting {
                 if since == now {
-                    inner.until_paused.push((tx, since));
+                    inner.until_paused.push((slot, since));
                 } else {
-                    let _ = tx.send(());
+                    slot.answer(true);
                 }
             }
         }
@@ -254,13 +255,24 @@ impl<S> Shared<S> {
             status.signals_dropped += dropped.len() as u64;
             status.signals_queued = 0;
         }
+        drop(status);
+        for signal in dropped {
+            let _ = guard(|| drop(signal));
+        }
     }
 
     /// Asks the body to end at its next resting place; whether it rests at one now.
     pub(super) fn stop(&self) -> bool {
-        let mut inner = self.inner.borrow_mut();
-        inner.stopping = true;
-        inner.parked
+        let parked = {
+            let mut inner = self.inner.borrow_mut();
+            inner.stopping = true;
+            inner.parked
+        };
+        if !parked {
+            // Its pause may be one of several futures and not the one that was polled last.
+            self.wake();
+        }
+        parked
     }
 
     fn wake(&self) {
@@ -313,14 +325,15 @@ impl<S> Shared<S> {
         outcome
     }
 
-    pub(super) fn until_paused(&self, tx: oneshot::Sender<()>) {
+    pub(super) fn until_paused(&self, slot: Slot) {
         let mut inner = self.inner.borrow_mut();
+        inner.until_paused.retain(|(slot, _)| slot.is_awaited());
         let now = inner
             .nap
             .as_ref()
             .filter(|_| inner.napping)
             .map(|nap| nap.serial);
-        inner.until_paused.push((tx, now));
+        inner.until_paused.push((slot, now));
     }
 }
 

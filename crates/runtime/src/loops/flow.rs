@@ -66,6 +66,17 @@ impl<E: Error + Send + Sync + 'static> From<E> for LoopError {
     }
 }
 
+impl From<LoopError> for Box<dyn Error + Send + Sync> {
+    fn from(error: LoopError) -> Self {
+        Box::new(Shared(error.0))
+    }
+}
+
+/// A shared error as one of its own.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Shared(SharedError);
+
 /// A number of seconds that is no time: NaN, or more than a `Duration` can hold.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error(

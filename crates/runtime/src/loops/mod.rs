@@ -39,7 +39,7 @@ mod kinds;
 mod registry;
 
 pub use actor::{
-    LoopActor, Pause, Resume, Signal, SignalError, Start, StartReply, Status, Stop, UntilEnded,
+    LoopActor, LoopReply, Pause, Resume, Signal, SignalError, Start, Status, Stop, UntilEnded,
     UntilPaused,
 };
 pub(crate) use cx::Board;

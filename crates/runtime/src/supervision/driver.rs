@@ -100,6 +100,52 @@ enum Turn {
 impl<A, F> Driver<A, F>
 where
     A: Actor<Context = SupervisedContext<A>>,
+{
+    fn drop_value(&mut self) -> Result<(), ExitReason> {
+        self.ctx.state = ActorState::Stopped;
+        self.ctx.asked = None;
+        // What is shown of it is the actor's own code too.
+        let mut ended = self.link.forget_details();
+        // Each apart: one that panics must not keep the others.
+        for future in mem::take(&mut self.ctx.waits) {
+            ended = ended.and(guard(|| drop(future)));
+        }
+        for future in self.ctx.items.clear() {
+            ended = ended.and(guard(|| drop(future)));
+        }
+        let value = self.value.take();
+        ended = ended.and(guard(|| drop(value)));
+        // A destructor may have spawned again.
+        let _ = guard(|| {
+            self.ctx.waits.clear();
+            self.ctx.items.clear();
+        });
+        self.ctx.asked = None;
+        ended
+    }
+
+    /// Drops what is still queued, so that those who wait for replies learn of it. Each apart: two messages that panic when
+    /// dropped would abort the process if the mailbox dropped them.
+    fn refuse_queued(&mut self) {
+        while let Some(envelope) = self
+            .ctx
+            .poll_mailbox(&mut TaskContext::from_waker(std::task::Waker::noop()))
+        {
+            let _ = guard(|| drop(envelope));
+        }
+        let queues = self
+            .control
+            .iter_mut()
+            .chain(std::iter::once(&mut self.data));
+        for envelope in queues.flat_map(mem::take) {
+            let _ = guard(|| drop(envelope));
+        }
+    }
+}
+
+impl<A, F> Driver<A, F>
+where
+    A: Actor<Context = SupervisedContext<A>>,
     F: FnMut(&mut SupervisedContext<A>) -> Result<A, MakeError> + 'static,
 {
     pub(super) fn new(
@@ -393,15 +439,20 @@ where
             let Some(value) = &mut self.value else { break };
             let before = self.ctx.waits.len();
             let ctx = &mut self.ctx;
-            match guard(|| future.as_mut().poll(value, ctx, task))? {
-                Poll::Pending => {
+            let polled = guard(|| future.as_mut().poll(value, ctx, task));
+            match polled {
+                Ok(Poll::Pending) => {
                     self.ctx.waits.insert(before, future);
                     // Another `wait` from inside goes first.
                     if self.ctx.waits.len() == before + 1 {
                         break;
                     }
                 }
-                Poll::Ready(()) => guard(|| drop(future))?,
+                Ok(Poll::Ready(())) => guard(|| drop(future))?,
+                Err(reason) => {
+                    let _ = guard(|| drop(future));
+                    return Err(reason);
+                }
             }
         }
         Ok(())
@@ -494,33 +545,6 @@ where
         ended.and(self.drop_value())
     }
 
-    fn drop_value(&mut self) -> Result<(), ExitReason> {
-        self.ctx.state = ActorState::Stopped;
-        self.ctx.asked = None;
-        *self
-            .link
-            .details
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = None;
-        let mut ended = Ok(());
-        // Each apart: one that panics must not keep the others.
-        for future in mem::take(&mut self.ctx.waits) {
-            ended = ended.and(guard(|| drop(future)));
-        }
-        for future in self.ctx.items.clear() {
-            ended = ended.and(guard(|| drop(future)));
-        }
-        let value = self.value.take();
-        ended = ended.and(guard(|| drop(value)));
-        // A destructor may have spawned again.
-        let _ = guard(|| {
-            self.ctx.waits.clear();
-            self.ctx.items.clear();
-        });
-        self.ctx.asked = None;
-        ended
-    }
-
     /// A life ends with a failure.
     fn failed(&mut self, reason: ExitReason) {
         let after_error = matches!(reason, ExitReason::Error(_));
@@ -562,17 +586,6 @@ where
         self.refuse_queued();
         self.link.finish(reason);
     }
-
-    /// Drops what is still queued, so that those who wait for replies learn of it.
-    fn refuse_queued(&mut self) {
-        let queues = self
-            .control
-            .iter_mut()
-            .chain(std::iter::once(&mut self.data));
-        for envelope in queues.flat_map(mem::take) {
-            let _ = guard(|| drop(envelope));
-        }
-    }
 }
 
 impl<A, F> Future for Driver<A, F>
@@ -604,25 +617,19 @@ where
     A: Actor<Context = SupervisedContext<A>>,
 {
     fn drop(&mut self) {
+        if matches!(self.phase, Phase::Finished) {
+            return;
+        }
         // The arbiter ends under a living actor. While unwinding only what cannot be avoided is run.
-        if let Some(mut value) = self.value.take() {
+        if let Some(value) = &mut self.value
+            && !std::thread::panicking()
+        {
             let ctx = &mut self.ctx;
-            if !std::thread::panicking() {
-                ctx.state = ActorState::Stopped;
-                let _ = guard(|| value.stopped(ctx));
-            }
-            let _ = guard(|| {
-                ctx.waits.clear();
-            });
-            let _ = guard(|| {
-                ctx.items.clear();
-            });
-            let _ = guard(|| drop(value));
+            ctx.state = ActorState::Stopped;
+            let _ = guard(|| value.stopped(ctx));
         }
-        let control = self.control.iter_mut().flat_map(mem::take);
-        for envelope in control.chain(mem::take(&mut self.data)) {
-            let _ = guard(|| drop(envelope));
-        }
+        let _ = self.drop_value();
+        self.refuse_queued();
         self.link.finish(ExitReason::Killed);
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    link::{ChildHandle, ChildState, Link, NewLink, Order, Report},
+    link::{ChildHandle, ChildState, FAR, Link, NewLink, Order, Report},
     policy::{
         Backoff, Brake, ExitReason, Jitter, RestartIntensity, RestartPolicy, SupervisionStrategy,
         panic_message, warn_if_ineffective,
@@ -274,8 +274,8 @@ struct Group {
     strategy: SupervisionStrategy,
     brake: Brake,
     hook: Option<FailureHook>,
-    /// Members that are started again together at this time.
-    pending: Option<(Instant, Vec<u64>)>,
+    /// Members that are started again together at this time; `None` is the whole group after an escalation.
+    pending: Option<(Instant, Option<Vec<u64>>)>,
     /// It waits for the group above.
     halted: bool,
 }
@@ -341,11 +341,11 @@ impl Group {
                         return;
                     }
                 }
-                Event::Due => {
-                    if let Some((_, ids)) = self.pending.take() {
-                        self.start(&ids).await;
-                    }
-                }
+                Event::Due => match self.pending.take() {
+                    Some((_, Some(ids))) => self.start(&ids).await,
+                    Some((_, None)) => self.restart_all().await,
+                    None => {}
+                },
                 Event::Abandoned => {
                     // No handle and no child is left, and without either there will never be another child.
                     self.link.finish(ExitReason::Normal);
@@ -387,16 +387,14 @@ impl Group {
                 self.link.set_state(ChildState::Halted);
             }
             Order::Run { at_once } if self.halted => {
-                self.halted = false;
                 self.brake.reset();
-                let delay = if at_once {
-                    Duration::ZERO
+                if at_once {
+                    self.restart_all().await;
                 } else {
-                    self.brake.delay()
-                };
-                self.link.backing_off(delay);
-                tokio::time::sleep(delay).await;
-                self.restart_all().await;
+                    let delay = self.brake.delay().min(FAR);
+                    self.link.backing_off(delay);
+                    self.pending = Some((Instant::now() + delay, None));
+                }
             }
             Order::Run { .. } => {}
             Order::Restart => {
@@ -425,7 +423,7 @@ impl Group {
         let waits_already = self
             .pending
             .as_ref()
-            .is_some_and(|(_, ids)| ids.contains(&id));
+            .is_some_and(|(_, ids)| ids.as_ref().is_none_or(|ids| ids.contains(&id)));
         if self.halted || waits_already || child.state() != ChildState::Halted {
             return false;
         }
@@ -447,7 +445,7 @@ impl Group {
             _ => 0,
         };
         let mut affected = all[from..].to_vec();
-        if let Some((_, waiting)) = &self.pending {
+        if let Some((_, Some(waiting))) = &self.pending {
             // In start order, whoever came first.
             affected = all
                 .iter()
@@ -456,7 +454,8 @@ impl Group {
                 .collect();
         }
         self.halt(&affected).await;
-        self.pending = Some((Instant::now() + self.brake.delay(), affected));
+        let due = Instant::now() + self.brake.delay().min(FAR);
+        self.pending = Some((due, Some(affected)));
         false
     }
 

@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    driver::guard,
     policy::{ExitReason, RestartPolicy},
     snapshot::{Snapshot, SnapshotNode, Stats},
 };
@@ -52,6 +53,9 @@ pub enum ChildState {
     /// It has ended for good. Messages are refused.
     Finished,
 }
+
+/// A delay that never ends in practice, yet can be added to any instant.
+pub(crate) const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 impl ChildState {
     fn word(self) -> &'static str {
@@ -301,6 +305,15 @@ impl Link {
         names.join("/")
     }
 
+    pub(crate) fn forget_details(&self) -> Result<(), ExitReason> {
+        let details = self
+            .details
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        guard(|| drop(details))
+    }
+
     pub(crate) fn register(&self, waker: &Waker) {
         self.task.register(waker);
     }
@@ -405,7 +418,7 @@ impl Link {
 
     pub(crate) fn backing_off(&self, delay: Duration) {
         self.set_state(ChildState::BackingOff {
-            until: Instant::now() + delay,
+            until: Instant::now() + delay.min(FAR),
         });
         self.emit(Lifecycle::Restarting { delay });
     }

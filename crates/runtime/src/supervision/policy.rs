@@ -209,16 +209,18 @@ impl Backoff {
             .max(1.0)
             .powi(i32::try_from(nth.saturating_sub(1)).unwrap_or(i32::MAX));
         let seconds = (self.initial.as_secs_f64() * growth).min(self.max.as_secs_f64());
-        if seconds.is_finite() {
-            Duration::from_secs_f64(seconds)
-        } else {
-            self.max
-        }
+        Duration::try_from_secs_f64(seconds).unwrap_or(self.max)
     }
 
     fn jittered(&self, nth: u32, random: &mut Jitter) -> Duration {
-        let spread = self.jitter.clamp(0.0, 1.0) * random.symmetric();
-        self.base(nth).mul_f64(1.0 + spread)
+        let share = if self.jitter.is_nan() {
+            0.0
+        } else {
+            self.jitter.clamp(0.0, 1.0)
+        };
+        let spread = share * random.symmetric();
+        let base = self.base(nth);
+        Duration::try_from_secs_f64(base.as_secs_f64() * (1.0 + spread)).unwrap_or(base)
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`loops`]: background loops with pause, resume, signals and a name.
 //! - [`combine`]: futures combined: `all`, `any`, `some`, `first`, `timeout`, `timeout_opt`, `sleep`.
 //! - [`call_fork`], [`call_fork_defer`], [`detach`]: strands that run beside.
+//! - [`watchdog`]: who blocks a thread is named.
 //! - [`Failures`]: where errors go that nobody awaits.
 
 pub mod combine;
@@ -15,6 +16,7 @@ mod failures;
 mod fork;
 pub mod loops;
 pub mod supervision;
+pub mod watchdog;
 
 pub use combine::{
     CombineError, Keyed, Reasons, Settled, TimeoutError, all, any, first, sleep, some, timeout,
@@ -24,3 +26,4 @@ pub use failures::{Escalation, Failure, Failures};
 pub use fork::{Strand, call_fork, call_fork_defer, detach};
 pub use loops::*;
 pub use supervision::*;
+pub use watchdog::{Blocked, Watchdog};

@@ -5,9 +5,9 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     error::Error,
-    future::Future,
+    future::{Future, poll_fn},
     marker::PhantomData,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, PoisonError},
     task::{Context as TaskContext, Poll},
 };
@@ -28,6 +28,7 @@ use super::{
     link::{ChildHandle, Details, Link},
     policy::{ExitReason, panic_message},
 };
+use crate::watchdog::turn_of;
 
 /// The class of a control message. In each turn, control messages are handled before data, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +68,12 @@ pub(super) enum Asked {
 /// - a message whose sender no longer waits for the reply is handled all the same;
 /// - while a future given to [`wait`](AsyncContext::wait) runs, all messages are held, control messages too; orders of the
 ///   supervisor are not.
+///
+/// # Deadlocks
+/// An actor that [waits](AsyncContext::wait) for the reply to a message it sent to itself waits for ever, since the message is
+/// held until the wait is over; the same goes for two actors that wait for each other. `spawn` the future instead, or put
+/// [`timeout`](crate::timeout) around it. In builds with debug assertions the first case is noticed: an error is logged and
+/// [`Lifecycle::MayWaitForItself`](super::Lifecycle::MayWaitForItself) is published.
 pub struct SupervisedContext<A>
 where
     A: Actor<Context = SupervisedContext<A>>,
@@ -80,6 +87,8 @@ where
     pub(super) hold: bool,
     /// `Some` while envelopes are being sorted: a proxy answers its message's type here instead of handling it.
     pub(super) sorting: Option<Option<TypeId>>,
+    /// A request of its own was found in its mailbox while sorting (debug assertions only).
+    pub(super) own_request: Option<&'static str>,
     pub(super) mark: Instant,
     last_handle: SpawnHandle,
 }
@@ -98,6 +107,7 @@ where
             link,
             hold: false,
             sorting: None,
+            own_request: None,
             mark: Instant::now(),
             last_handle: SpawnHandle::default(),
         }
@@ -196,8 +206,17 @@ where
         F: Future + 'static,
         F::Output: 'static,
     {
+        let link = Arc::clone(&self.link);
+        let named = async move {
+            let mut body = pin!(body);
+            poll_fn(|task| {
+                let _turn = turn_of(&link);
+                body.as_mut().poll(task)
+            })
+            .await
+        };
         self.spawn(Body::<F::Output, _> {
-            task: tokio::task::spawn_local(body),
+            task: tokio::task::spawn_local(named),
             done: Some(done),
         })
     }
@@ -322,7 +341,15 @@ where
     sent: Instant,
     message: Option<M>,
     reply: Option<OneshotSender<M::Result>>,
+    #[cfg(debug_assertions)]
+    sender: u64,
     actor: PhantomData<fn() -> A>,
+}
+
+#[cfg(debug_assertions)]
+thread_local! {
+    /// The actor whose code runs on this thread; 0 if none.
+    pub(super) static RUNNING: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 impl<A, M> EnvelopeProxy<A> for Parcel<A, M>
@@ -334,6 +361,10 @@ where
     fn handle(&mut self, act: &mut A, ctx: &mut SupervisedContext<A>) {
         if let Some(answer) = &mut ctx.sorting {
             *answer = Some(TypeId::of::<M>());
+            #[cfg(debug_assertions)]
+            if self.sender == ctx.link.id && self.reply.as_ref().is_some_and(|tx| !tx.is_closed()) {
+                ctx.own_request = Some(std::any::type_name::<M>());
+            }
             return;
         }
         let Some(message) = self.message.take() else {
@@ -364,6 +395,8 @@ where
             sent: Instant::now(),
             message: Some(message),
             reply,
+            #[cfg(debug_assertions)]
+            sender: RUNNING.try_with(std::cell::Cell::get).unwrap_or(0),
             actor: PhantomData,
         }))
     }
@@ -400,6 +433,8 @@ where
                     sent: self.sent,
                     message: self.message.take(),
                     reply: self.reply.take(),
+                    #[cfg(debug_assertions)]
+                    sender: self.sender,
                     actor: PhantomData,
                 }));
                 *catch = Catch::Caught(TypeId::of::<M>(), Box::new(saved));

@@ -28,6 +28,7 @@ use super::{
     link::{Link, Order},
     policy::{ExitReason, panic_message},
 };
+use crate::watchdog::turn_of;
 
 /// Data messages handled in one turn.
 pub const DATA_BUDGET: usize = 64;
@@ -84,6 +85,24 @@ pub(super) fn come_back(task: &mut TaskContext<'_>) {
     let again = std::pin::pin!(tokio::task::yield_now());
     if again.poll(task).is_ready() {
         task.waker().wake_by_ref();
+    }
+}
+
+/// Marks what is sent on this thread as sent by this actor.
+#[cfg(debug_assertions)]
+struct Mark(u64);
+
+#[cfg(debug_assertions)]
+impl Mark {
+    fn of(id: u64) -> Self {
+        Self(super::context::RUNNING.replace(id))
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Mark {
+    fn drop(&mut self) {
+        super::context::RUNNING.set(self.0);
     }
 }
 
@@ -372,7 +391,7 @@ where
             };
             drained += 1;
             match &mut self.value {
-                Some(value) if !self.controls.is_empty() => {
+                Some(value) if !self.controls.is_empty() || cfg!(debug_assertions) => {
                     let id = type_with_actor(&mut envelope, value, &mut self.ctx);
                     self.file(id, envelope);
                 }
@@ -380,6 +399,11 @@ where
             }
         }
         self.note_depth();
+        if let Some(message) = self.ctx.own_request.take()
+            && !self.ctx.waits.is_empty()
+        {
+            self.link.may_wait_for_itself(message);
+        }
         drained == DRAIN_BUDGET
     }
 
@@ -598,6 +622,9 @@ where
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.link.register(task.waker());
+        let _turn = turn_of(&this.link);
+        #[cfg(debug_assertions)]
+        let _mark = Mark::of(this.link.id);
         loop {
             match this.turn(task) {
                 Turn::Again => {}

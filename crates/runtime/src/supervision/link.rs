@@ -102,6 +102,16 @@ pub enum Lifecycle {
     Escalated(ExitReason),
     /// It ended for good.
     Finished(ExitReason),
+    /// It blocks its thread, noticed by a [`Watchdog`](crate::Watchdog) after this time.
+    Blocked(Duration),
+    /// It let go of its thread again after about this time.
+    Unblocked(Duration),
+    /// It holds its mailbox with `wait` while a request to itself is in there: if it waits for that reply, it waits for ever.
+    /// Noticed with debug assertions only.
+    MayWaitForItself {
+        /// Type of the request.
+        message: &'static str,
+    },
 }
 
 /// How many events a subscriber may lag behind before further ones are lost to it (and counted).
@@ -140,13 +150,16 @@ impl EventBus {
     pub(crate) fn subscribe(&self) -> Events {
         let (tx, rx) = mpsc::channel(EVENT_BUFFER);
         let missed = Arc::new(AtomicU64::new(0));
-        self.subscribers
+        let mut subscribers = self
+            .subscribers
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Subscriber {
-                tx,
-                missed: Arc::clone(&missed),
-            });
+            .unwrap_or_else(PoisonError::into_inner);
+        // Where nothing happens, nothing else would find out that they are gone.
+        subscribers.retain(|s| !s.tx.is_closed());
+        subscribers.push(Subscriber {
+            tx,
+            missed: Arc::clone(&missed),
+        });
         Events { rx, missed }
     }
 }
@@ -200,6 +213,8 @@ struct Cell {
     generation: u64,
     restarts: u64,
     last_exit: Option<ExitReason>,
+    /// How long it had blocked its thread when that was noticed.
+    blocked: Option<Duration>,
     /// Only for those that have failed or restarted: most never do.
     history: Option<Box<History>>,
 }
@@ -279,6 +294,7 @@ impl Link {
                 generation: 0,
                 restarts: 0,
                 last_exit: None,
+                blocked: None,
                 history: None,
             }),
             changed: Notify::new(),
@@ -423,6 +439,26 @@ impl Link {
         self.emit(Lifecycle::Restarting { delay });
     }
 
+    pub(crate) fn may_wait_for_itself(&self, message: &'static str) {
+        tracing::error!(
+            actor = %self.name, kind = %self.kind, message,
+            "waits (`ctx.wait`) while a request to itself is in its mailbox: if it waits for that reply, it waits for ever; \
+             use `ctx.spawn`"
+        );
+        self.emit(Lifecycle::MayWaitForItself { message });
+    }
+
+    /// Told by the watchdog's thread.
+    pub(crate) fn blocked(&self, standing: Duration) {
+        self.cell().blocked = Some(standing);
+        self.emit(Lifecycle::Blocked(standing));
+    }
+
+    pub(crate) fn unblocked(&self, stood: Duration) {
+        self.cell().blocked = None;
+        self.emit(Lifecycle::Unblocked(stood));
+    }
+
     pub(crate) fn escalated(&self, reason: &ExitReason) {
         tracing::error!(actor = %self.name, kind = %self.kind, %reason, "escalates");
         self.cell().last_exit = Some(reason.clone());
@@ -510,6 +546,7 @@ impl Link {
             last_error: history
                 .and_then(|history| history.last_failure.as_ref())
                 .map(ToString::to_string),
+            blocks_thread: cell.blocked.is_some(),
             loop_status,
             messages: self.stats.read(),
             details,

@@ -22,6 +22,7 @@ use super::{
     policy::{Backoff, ExitReason, RestartIntensity, RestartPolicy, short_type_name},
     supervise::{Child, Options, options},
 };
+use crate::watchdog::turn_of;
 
 /// Supervises an actor on plain [`actix::Context`].
 ///
@@ -264,6 +265,7 @@ where
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.link.register(task.waker());
+        let _turn = turn_of(&this.link);
         while let Some(order) = this.link.take_order() {
             this.obey(order, task);
         }

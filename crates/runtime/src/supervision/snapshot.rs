@@ -156,6 +156,9 @@ pub struct SnapshotNode {
     /// The last error or panic that ended a life of it, whatever came after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// A [`Watchdog`](crate::Watchdog) found it blocking its thread, and it still does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub blocks_thread: bool,
     /// The loop it carries, if it is a loop's actor: what restarts there is the loop's body, so see its own figures.
     #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
     pub loop_status: Option<LoopStatus>,

@@ -13,8 +13,8 @@ use crate::model::{
     UserId, World, normalize_phone,
 };
 use crate::rpc::{
-    Call, Counters, Delay, PushFault, RpcError, RpcFault, When, access_hash, clean_name,
-    is_username,
+    Call, Counters, Delay, PushFault, RpcError, RpcFault, When, access_hash, channel_access_hash,
+    clean_name, is_username,
 };
 
 /// First id of bots that are made without a token of their own.
@@ -369,7 +369,7 @@ impl Operator {
                 .random_ids
                 .get(&(from, random_id))
                 .and_then(|uid| world.state().messages.get(uid))
-                .and_then(|message| message.copies.get(&from).copied());
+                .and_then(|message| message.id_for(from));
             sent.ok_or(OperatorError::Unknown { id: from })
         })
     }
@@ -458,14 +458,10 @@ impl Operator {
     pub fn history(&self, owner: UserId, peer: PeerKey) -> Vec<StoredMessage> {
         let world = self.lock();
         let state = world.state();
-        let ids = state
-            .mailbox(owner)
-            .and_then(|mailbox| mailbox.dialogs.get(&peer))
-            .map(|dialog| dialog.ids.iter().copied().collect::<Vec<_>>())
-            .unwrap_or_default();
+        let ids = state.ids_in(owner, peer);
         ids.into_iter()
             .filter_map(|id| {
-                let message: &Message = state.message(owner, id)?;
+                let message: &Message = state.message_in(owner, peer, id)?;
                 Some(StoredMessage {
                     id,
                     from: message.from,
@@ -474,7 +470,7 @@ impl Operator {
                     text: message.text.clone(),
                     reply_to: message
                         .reply_to
-                        .and_then(|uid| state.messages.get(&uid)?.copies.get(&owner).copied()),
+                        .and_then(|uid| state.messages.get(&uid)?.id_for(owner)),
                     service: message.action.is_some(),
                 })
             })
@@ -636,7 +632,7 @@ fn known(world: &World, id: UserId) -> Result<User, OperatorError> {
 fn check_username(world: &World, username: &str) -> Result<(), OperatorError> {
     let why = if !is_username(username) {
         "expected 5 to 32 letters, digits and single underscores, beginning with a letter"
-    } else if world.state().user_by_username(username).is_some() {
+    } else if world.state().username_taken(username) {
         "it is taken"
     } else {
         return Ok(());
@@ -658,5 +654,16 @@ fn input_peer(world: &World, from: UserId, to: PeerKey) -> Result<enums::InputPe
             .into()
         }
         PeerKey::Chat(chat_id) => types::InputPeerChat { chat_id }.into(),
+        PeerKey::Channel(channel_id) => {
+            let state = world.state();
+            state
+                .channel(channel_id)
+                .ok_or(OperatorError::Unknown { id: channel_id })?;
+            types::InputPeerChannel {
+                channel_id,
+                access_hash: channel_access_hash(state, from, channel_id),
+            }
+            .into()
+        }
     })
 }

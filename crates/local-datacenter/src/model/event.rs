@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::{Channel, Member};
 use super::hex::TlBytes;
 use super::mailbox::SeqChange;
 use super::records::{
-    AuthKeyId, Authorization, Chat, ChatId, ClientInfo, Contact, Draft, KeyEntry, Message,
-    MessageUid, Password, PeerKey, User, UserId,
+    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Draft, KeyEntry,
+    Message, MessageUid, Password, PeerKey, User, UserId,
 };
 use super::secret::SecretBytes;
 
@@ -140,6 +141,54 @@ pub enum Event {
     UpdatesForgotten {
         /// Whose.
         owner: UserId,
+    },
+    /// A new supergroup or channel, or new values of an old one.
+    ChannelPut(Channel),
+    /// Somebody joined, left, was appointed or restricted.
+    ChannelMemberPut {
+        /// Where.
+        channel: ChannelId,
+        /// Who.
+        user: UserId,
+        /// What they are now.
+        member: Member,
+    },
+    /// Messages of a channel were deleted, for everybody.
+    ChannelMessagesDeleted {
+        /// Where.
+        channel: ChannelId,
+        /// Which.
+        ids: Vec<i32>,
+    },
+    /// Messages of a channel were pinned or unpinned.
+    ChannelMessagesPinned {
+        /// Where.
+        channel: ChannelId,
+        /// Which.
+        ids: Vec<i32>,
+        /// Pinned, not unpinned.
+        pinned: bool,
+    },
+    /// A member read a channel.
+    ChannelRead {
+        /// Which.
+        channel: ChannelId,
+        /// Who.
+        user: UserId,
+        /// Up to this id.
+        max_id: i32,
+    },
+    /// A channel changed: `updates.getDifference` from this date or before mentions it.
+    ChannelChanged {
+        /// Which.
+        channel: ChannelId,
+        /// Unix time, no earlier than any date a member was told.
+        date: i32,
+    },
+    /// The record of a channel's past updates was thrown away.
+    ChannelUpdatesForgotten {
+        /// Which.
+        channel: ChannelId,
     },
     /// A group's history was hidden from a former member that asked for it.
     HistoryRevoked {

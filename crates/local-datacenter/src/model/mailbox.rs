@@ -76,6 +76,11 @@ pub enum SeqChange {
         /// The key.
         auth_key_id: i64,
     },
+    /// What this account is in a channel changed, or the channel was deleted.
+    Channel {
+        /// Which.
+        channel: i64,
+    },
     /// A note from the service, shown to the person.
     Notification {
         /// Its kind, as `AUTH_KEY_DROP_DUPLICATE`.

@@ -1,8 +1,9 @@
-//! The model: accounts, bots, private chats, basic groups, messages and the record of updates.
+//! The model: accounts, bots, private chats, groups, channels, messages and the record of updates.
 //!
 //! Pure synchronous state. Time is passed in, randomness comes from the outside, and every change is an [`Event`]
 //! that goes through [`State::apply`] and into the journal, so that a restart arrives at the same state.
 
+mod channel;
 mod event;
 pub(crate) mod hex;
 mod login;
@@ -13,18 +14,20 @@ mod sessions;
 mod state;
 pub(crate) mod world;
 
+pub use channel::{Admin, Ban, Channel, ChannelChange, ChannelEntry, ChannelRoom, Member};
 pub use event::Event;
 pub use hex::TlBytes;
 pub(crate) use login::CodeCheck;
 pub use login::{IssuedCode, LOGIN_CODE_LIFETIME, MAX_CODE_ATTEMPTS, normalize_phone, test_code};
 pub use mailbox::{BoxChange, BoxEntry, Dialog, FIRST_PTS, Mailbox, SeqChange, SeqEntry};
 pub use records::{
-    Action, AuthKeyId, Authorization, Bot, BotCommands, Chat, ChatId, ClientInfo, Contact, Draft,
-    Forward, KeyEntry, Message, MessageUid, Participant, Password, PeerKey, Place, User, UserId,
+    Action, AuthKeyId, Authorization, Bot, BotCommands, ChannelId, Chat, ChatId, ClientInfo,
+    Contact, Draft, Forward, KeyEntry, Message, MessageUid, Participant, Password, PeerKey, Place,
+    Reacted, User, UserId,
 };
 pub use secret::SecretBytes;
 pub(crate) use sessions::SessionKey;
-pub use state::{State, Touched};
+pub use state::{State, Stream, Touched};
 pub use world::{
     Answer, DatacenterAddress, KeyRecord, Limits, Outcome, Push, World, WorldConfig, WorldError,
 };

@@ -11,6 +11,8 @@ use super::secret::SecretBytes;
 pub type UserId = i64;
 /// A basic group's id.
 pub type ChatId = i64;
+/// The id of a supergroup or broadcast channel.
+pub type ChannelId = i64;
 /// The id of an authorization key: the low 64 bits of its SHA-1.
 pub type AuthKeyId = i64;
 /// Identity of a message across the mailboxes that hold a copy of it.
@@ -23,6 +25,8 @@ pub enum PeerKey {
     User(UserId),
     /// A basic group.
     Chat(ChatId),
+    /// A supergroup or broadcast channel.
+    Channel(ChannelId),
 }
 
 /// A person or a bot.
@@ -113,6 +117,13 @@ pub enum Place {
         /// The group.
         id: ChatId,
     },
+    /// In a supergroup or broadcast channel.
+    Channel {
+        /// The channel.
+        id: ChannelId,
+        /// The message's id there, the same for everybody.
+        message: i32,
+    },
 }
 
 /// What a service message tells.
@@ -140,6 +151,13 @@ pub enum Action {
         /// The new title.
         title: String,
     },
+    /// A supergroup or channel was created.
+    ChannelCreate {
+        /// Its first title.
+        title: String,
+    },
+    /// The answered message was pinned.
+    PinMessage,
 }
 
 /// Where a forwarded message came from.
@@ -149,6 +167,18 @@ pub struct Forward {
     pub from: UserId,
     /// Unix time of the original.
     pub date: i32,
+    /// The broadcast channel it was posted in, with its id there: that is shown as its source.
+    #[serde(default)]
+    pub post: Option<(ChannelId, i32)>,
+}
+
+/// Somebody's reactions to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reacted {
+    /// Unix time of the last change.
+    pub date: i32,
+    /// An encoded `Vector<Reaction>`.
+    pub reactions: TlBytes,
 }
 
 /// A message as it was sent, shared by every mailbox with a copy.
@@ -180,7 +210,16 @@ pub struct Message {
     pub silent: bool,
     /// May not be forwarded.
     pub noforwards: bool,
-    /// Its id in each mailbox that still holds it.
+    /// An encoded `MessageMedia`, the same for everybody.
+    #[serde(default)]
+    pub media: Option<TlBytes>,
+    /// The bot whose inline result this is.
+    #[serde(default)]
+    pub via_bot: Option<UserId>,
+    /// How people reacted.
+    #[serde(default)]
+    pub reactions: BTreeMap<UserId, Reacted>,
+    /// Its id in each mailbox that still holds it; empty in channels.
     pub copies: BTreeMap<UserId, i32>,
 }
 
@@ -189,8 +228,17 @@ impl Message {
     pub fn peer_for(&self, viewer: UserId) -> PeerKey {
         match self.place {
             Place::Chat { id } => PeerKey::Chat(id),
+            Place::Channel { id, .. } => PeerKey::Channel(id),
             Place::Private { to } if viewer == self.from => PeerKey::User(to),
             Place::Private { .. } => PeerKey::User(self.from),
+        }
+    }
+
+    /// The id under which `viewer` knows this message; nothing if it holds no copy.
+    pub fn id_for(&self, viewer: UserId) -> Option<i32> {
+        match self.place {
+            Place::Channel { message, .. } => Some(message),
+            _ => self.copies.get(&viewer).copied(),
         }
     }
 }

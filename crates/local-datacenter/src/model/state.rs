@@ -2,20 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::channel::{Channel, ChannelRoom, Member};
 use super::event::Event;
 use super::mailbox::Mailbox;
 use super::records::{
-    AuthKeyId, Authorization, Chat, ChatId, ClientInfo, Contact, KeyEntry, Message, MessageUid,
-    Password, Place, User, UserId,
+    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, KeyEntry, Message,
+    MessageUid, Password, PeerKey, Place, User, UserId,
 };
 use super::secret::SecretBytes;
 
-/// A position in an account's `pts` sequence that an event took.
+/// A sequence of updates that counts its positions in `pts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// Private chats and basic groups of an account.
+    Account(UserId),
+    /// A supergroup or broadcast channel.
+    Channel(ChannelId),
+}
+
+/// A position in a `pts` sequence that an event took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Touched {
-    /// Whose mailbox.
-    pub account: UserId,
-    /// Position; its entry is in the mailbox's log.
+    /// Which sequence.
+    pub stream: Stream,
+    /// Position; its entry is in the sequence's log.
     pub pts: i32,
 }
 
@@ -25,6 +35,8 @@ pub struct State {
     pub(crate) secret: Option<SecretBytes>,
     pub(crate) users: BTreeMap<UserId, User>,
     pub(crate) chats: BTreeMap<ChatId, Chat>,
+    pub(crate) channels: BTreeMap<ChannelId, ChannelRoom>,
+    pub(crate) channel_usernames: BTreeMap<String, ChannelId>,
     pub(crate) messages: BTreeMap<MessageUid, Message>,
     pub(crate) mailboxes: BTreeMap<UserId, Mailbox>,
     pub(crate) usernames: BTreeMap<String, UserId>,
@@ -106,11 +118,15 @@ impl State {
                 if edit_date.is_some() {
                     message.edit_date = *edit_date;
                 }
+                if let Place::Channel { id, message } = message.place {
+                    let pts = self.channels.get_mut(&id).map(|room| room.edited(message));
+                    return Self::touched(Stream::Channel(id), pts);
+                }
                 let copies = message.copies.clone();
                 return copies
                     .into_iter()
                     .map(|(account, id)| Touched {
-                        account,
+                        stream: Stream::Account(account),
                         pts: self.mailbox_mut(account).edited(id),
                     })
                     .collect();
@@ -122,7 +138,7 @@ impl State {
                 max_id,
             } => {
                 let pts = self.mailbox_mut(*owner).read_inbox(*peer, *max_id);
-                return Self::touched(*owner, pts);
+                return Self::touched(Stream::Account(*owner), pts);
             }
             Event::OutboxRead {
                 owner,
@@ -130,7 +146,7 @@ impl State {
                 max_id,
             } => {
                 let pts = self.mailbox_mut(*owner).read_outbox(*peer, *max_id);
-                return Self::touched(*owner, pts);
+                return Self::touched(Stream::Account(*owner), pts);
             }
             Event::DraftPut { owner, peer, draft } => {
                 let dialog = self.mailbox_mut(*owner).dialogs.entry(*peer).or_default();
@@ -144,8 +160,48 @@ impl State {
                 self.mailbox_mut(*owner).sequenced(*date, change.clone());
             }
             Event::UpdatesForgotten { owner } => self.mailbox_mut(*owner).forget(),
+            Event::ChannelPut(channel) => self.put_channel(channel),
+            Event::ChannelMemberPut {
+                channel,
+                user,
+                member,
+            } => self.put_member(*channel, *user, member),
+            Event::ChannelMessagesDeleted { channel, ids } => {
+                let Some(room) = self.channels.get_mut(channel) else {
+                    return Vec::new();
+                };
+                let (gone, pts) = room.delete(ids);
+                for uid in gone {
+                    self.messages.remove(&uid);
+                }
+                return Self::touched(Stream::Channel(*channel), pts);
+            }
+            Event::ChannelMessagesPinned {
+                channel,
+                ids,
+                pinned,
+            } => {
+                let room = self.channels.get_mut(channel);
+                let pts = room.and_then(|room| room.pin(ids, *pinned));
+                return Self::touched(Stream::Channel(*channel), pts);
+            }
+            Event::ChannelRead {
+                channel,
+                user,
+                max_id,
+            } => self.read_channel(*channel, *user, *max_id),
+            Event::ChannelChanged { channel, date } => {
+                if let Some(room) = self.channels.get_mut(channel) {
+                    room.changed = room.changed.max(*date);
+                }
+            }
+            Event::ChannelUpdatesForgotten { channel } => {
+                if let Some(room) = self.channels.get_mut(channel) {
+                    room.forget();
+                }
+            }
             Event::HistoryRevoked { owner, chat } => {
-                let peer = super::records::PeerKey::Chat(*chat);
+                let peer = PeerKey::Chat(*chat);
                 let ids: Vec<i32> = self
                     .mailbox_mut(*owner)
                     .dialogs
@@ -158,10 +214,8 @@ impl State {
         Vec::new()
     }
 
-    fn touched(account: UserId, pts: Option<i32>) -> Vec<Touched> {
-        pts.map(|pts| Touched { account, pts })
-            .into_iter()
-            .collect()
+    fn touched(stream: Stream, pts: Option<i32>) -> Vec<Touched> {
+        pts.map(|pts| Touched { stream, pts }).into_iter().collect()
     }
 
     fn mailbox_mut(&mut self, owner: UserId) -> &mut Mailbox {
@@ -197,13 +251,20 @@ impl State {
         let uid = message.uid;
         self.last_uid = self.last_uid.max(uid);
         let mut touched = Vec::with_capacity(owners.len());
+        if let Place::Channel { id, message } = message.place {
+            let pts = self
+                .channels
+                .get_mut(&id)
+                .map(|room| room.add(message, uid));
+            touched.extend(Self::touched(Stream::Channel(id), pts));
+        }
         for owner in owners {
             let peer = message.peer_for(*owner);
             let incoming = *owner != message.from;
             let (id, pts) = self.mailbox_mut(*owner).add(uid, peer, incoming);
             message.copies.insert(*owner, id);
             touched.push(Touched {
-                account: *owner,
+                stream: Stream::Account(*owner),
                 pts,
             });
         }
@@ -229,9 +290,70 @@ impl State {
                 }
             }
             let pts = self.mailbox_mut(*owner).delete(ids);
-            touched.extend(Self::touched(*owner, pts));
+            touched.extend(Self::touched(Stream::Account(*owner), pts));
         }
         touched
+    }
+
+    fn put_channel(&mut self, channel: &Channel) {
+        let room = self
+            .channels
+            .entry(channel.id)
+            .or_insert_with(|| ChannelRoom::new(channel.clone()));
+        if let Some(name) = &room.channel.username {
+            self.channel_usernames.remove(&name.to_lowercase());
+        }
+        room.channel = channel.clone();
+        let closed: Vec<UserId> = if channel.deleted {
+            room.current().collect()
+        } else {
+            Vec::new()
+        };
+        if let Some(name) = &channel.username {
+            self.channel_usernames
+                .insert(name.to_lowercase(), channel.id);
+        }
+        for member in closed {
+            let dialogs = &mut self.mailbox_mut(member).dialogs;
+            dialogs.remove(&PeerKey::Channel(channel.id));
+        }
+    }
+
+    /// A dialog begins with joining and ends with leaving; what was sent before counts as read.
+    fn put_member(&mut self, channel: ChannelId, user: UserId, member: &Member) {
+        let Some(room) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let joins = !member.left && room.member(user).is_none();
+        room.members.insert(user, member.clone());
+        if joins {
+            room.read_inbox.insert(user, room.last_id);
+        }
+        let dialogs = &mut self.mailbox_mut(user).dialogs;
+        if member.left {
+            dialogs.remove(&PeerKey::Channel(channel));
+        } else {
+            dialogs.entry(PeerKey::Channel(channel)).or_default();
+        }
+    }
+
+    fn read_channel(&mut self, channel: ChannelId, user: UserId, max_id: i32) {
+        let Some(room) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let before = room.read_inbox.get(&user).copied().unwrap_or(0);
+        if max_id <= before {
+            return;
+        }
+        for (id, uid) in room.ids.range(before.saturating_add(1)..=max_id) {
+            if let Some(message) = self.messages.get(uid)
+                && message.from != user
+            {
+                let read = room.read_outbox.entry(message.from).or_default();
+                *read = (*read).max(*id);
+            }
+        }
+        room.read_inbox.insert(user, max_id);
     }
 
     fn authorize(&mut self, authorization: &Authorization) {
@@ -300,6 +422,8 @@ impl State {
         match place {
             Place::Private { to } if to == from => vec![from],
             Place::Private { to } => vec![from, to],
+            // The one copy lies in the channel.
+            Place::Channel { .. } => Vec::new(),
             Place::Chat { id } => {
                 let mut owners = vec![from];
                 if let Some(chat) = self.chats.get(&id) {
@@ -319,6 +443,50 @@ impl State {
     pub fn user_by_username(&self, username: &str) -> Option<&User> {
         let id = self.usernames.get(&username.to_lowercase())?;
         self.users.get(id)
+    }
+
+    /// A channel by `username`, without `@`, in any case.
+    pub fn channel_by_username(&self, username: &str) -> Option<&ChannelRoom> {
+        let id = self.channel_usernames.get(&username.to_lowercase())?;
+        self.channels.get(id)
+    }
+
+    /// Whether a user or channel has this username.
+    pub fn username_taken(&self, username: &str) -> bool {
+        self.user_by_username(username).is_some() || self.channel_by_username(username).is_some()
+    }
+
+    /// A supergroup or broadcast channel by id.
+    pub fn channel(&self, id: ChannelId) -> Option<&ChannelRoom> {
+        self.channels.get(&id)
+    }
+
+    /// The ids of a dialog's messages, oldest first.
+    pub fn ids_in(&self, viewer: UserId, peer: PeerKey) -> Vec<i32> {
+        match peer {
+            PeerKey::Channel(channel) => self
+                .channels
+                .get(&channel)
+                .map(|room| room.ids.keys().copied().collect()),
+            _ => self
+                .mailbox(viewer)
+                .and_then(|mailbox| mailbox.dialogs.get(&peer))
+                .map(|dialog| dialog.ids.iter().copied().collect()),
+        }
+        .unwrap_or_default()
+    }
+
+    /// The message that `viewer` knows as `id` in a dialog.
+    pub fn message_in(&self, viewer: UserId, peer: PeerKey, id: i32) -> Option<&Message> {
+        match peer {
+            PeerKey::Channel(channel) => {
+                let uid = self.channels.get(&channel)?.ids.get(&id)?;
+                self.messages.get(uid)
+            }
+            _ => self
+                .message(viewer, id)
+                .filter(|message| message.peer_for(viewer) == peer),
+        }
     }
 
     /// A user by phone number, digits only.

@@ -40,6 +40,14 @@ pub struct Limits {
     pub difference_slice: usize,
     /// Missed entries above which `updates.getDifference` answers `differenceTooLong`.
     pub difference_total: usize,
+    /// Entries of one `updates.getChannelDifference` slice, whatever the client asks for.
+    pub channel_difference_slice: usize,
+    /// Missed entries above which `updates.getChannelDifference` answers `channelDifferenceTooLong`.
+    pub channel_difference_total: usize,
+    /// Seconds after which a client that shows a channel asks for its difference again.
+    pub channel_difference_timeout: i32,
+    /// Members of a supergroup or channel.
+    pub channel_size: usize,
     /// Seconds after which a person can no longer edit a message.
     pub edit_seconds: i32,
 }
@@ -51,6 +59,10 @@ impl Default for Limits {
             chat_size: 200,
             difference_slice: 100,
             difference_total: 100_000,
+            channel_difference_slice: 100,
+            channel_difference_total: 10_000,
+            channel_difference_timeout: 30,
+            channel_size: 200_000,
             edit_seconds: 172_800,
         }
     }

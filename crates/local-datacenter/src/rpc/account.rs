@@ -120,11 +120,7 @@ pub(super) fn check_username(
     if !is_username(&request.username) {
         return Err(bad("USERNAME_INVALID"));
     }
-    Ok(call
-        .world
-        .state
-        .user_by_username(&request.username)
-        .is_none())
+    Ok(!call.world.state.username_taken(&request.username))
 }
 
 /// `account.updateUsername`: an empty one removes it.
@@ -143,7 +139,8 @@ pub(super) fn update_username(
             return Err(bad("USERNAME_INVALID"));
         }
         let owner = call.world.state.user_by_username(name).map(|user| user.id);
-        if owner.is_some_and(|owner| owner != me) {
+        let taken = call.world.state.channel_by_username(name).is_some();
+        if taken || owner.is_some_and(|owner| owner != me) {
             return Err(bad("USERNAME_OCCUPIED"));
         }
     }

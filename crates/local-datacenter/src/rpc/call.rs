@@ -6,10 +6,16 @@ use std::time::Duration;
 use actogram_tl as tl;
 use tl::enums;
 
-use super::errors::{CHAT_ID_INVALID, PEER_ID_INVALID, RpcResult, USER_ID_INVALID, unauthorized};
+use super::channel_view::{channel_access_hash, is_open_to};
+use super::errors::{
+    CHANNEL_INVALID, CHANNEL_PRIVATE, CHAT_ID_INVALID, PEER_ID_INVALID, RpcResult, USER_ID_INVALID,
+    bad, unauthorized,
+};
 use super::view;
 use crate::model::world::unix;
-use crate::model::{AuthKeyId, Chat, PeerKey, SessionKey, User, UserId, World};
+use crate::model::{
+    AuthKeyId, ChannelId, ChannelRoom, Chat, Message, PeerKey, SessionKey, User, UserId, World,
+};
 
 /// What the network knows of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +110,10 @@ impl<'w> Call<'w> {
         let found = match input {
             enums::InputUser::InputUserSelf => self.world.state.users.get(&me),
             enums::InputUser::InputUser(user) => self.known_user(user.user_id, user.access_hash),
-            _ => None,
+            enums::InputUser::InputUserFromMessage(user) => {
+                Some(self.user_from_message(&user.peer, user.msg_id, user.user_id)?)
+            }
+            enums::InputUser::InputUserEmpty => None,
         };
         found.ok_or(USER_ID_INVALID)
     }
@@ -124,7 +133,109 @@ impl<'w> Call<'w> {
                     .then_some(PeerKey::Chat(chat.chat_id))
                     .ok_or(PEER_ID_INVALID)
             }
-            _ => Err(PEER_ID_INVALID),
+            enums::InputPeer::InputPeerChannel(channel) => {
+                let room = self.known_channel(channel.channel_id, channel.access_hash)?;
+                Ok(PeerKey::Channel(room.channel.id))
+            }
+            enums::InputPeer::InputPeerUserFromMessage(user) => self
+                .user_from_message(&user.peer, user.msg_id, user.user_id)
+                .map(|user| PeerKey::User(user.id)),
+            enums::InputPeer::InputPeerChannelFromMessage(channel) => {
+                let id = channel.channel_id;
+                self.channel_from_message(&channel.peer, channel.msg_id, id)
+                    .map(|room| PeerKey::Channel(room.channel.id))
+            }
+            enums::InputPeer::InputPeerEmpty => Err(PEER_ID_INVALID),
+        }
+    }
+
+    /// The message by which somebody is named whose access hash is not known; people only.
+    ///
+    /// See <https://core.telegram.org/api/min>.
+    fn context_message(&self, peer: &enums::InputPeer, id: i32) -> RpcResult<&Message> {
+        let me = self.me()?;
+        if self.is_bot(me) {
+            return Err(bad("FROM_MESSAGE_BOT_DISABLED"));
+        }
+        // One message names a peer; chains of them are none of Telegram's.
+        if matches!(
+            peer,
+            enums::InputPeer::InputPeerUserFromMessage(_)
+                | enums::InputPeer::InputPeerChannelFromMessage(_)
+        ) {
+            return Err(PEER_ID_INVALID);
+        }
+        let peer = self.input_peer(peer)?;
+        let message = self.world.state.message_in(me, peer, id);
+        message.ok_or(bad("MSG_ID_INVALID"))
+    }
+
+    fn user_from_message(
+        &self,
+        peer: &enums::InputPeer,
+        message: i32,
+        user: UserId,
+    ) -> RpcResult<&User> {
+        let me = self.me()?;
+        let message = self.context_message(peer, message)?;
+        let named = self.view(me, |view| {
+            view.set_brief();
+            view.message(message, 0);
+            view.mentions_user(user)
+        });
+        let found = self.world.state.users.get(&user).filter(|_| named);
+        found.ok_or(USER_ID_INVALID)
+    }
+
+    fn channel_from_message(
+        &self,
+        peer: &enums::InputPeer,
+        message: i32,
+        channel: ChannelId,
+    ) -> RpcResult<&ChannelRoom> {
+        let message = self.context_message(peer, message)?;
+        let named = matches!(message.forward, Some(forward)
+            if forward.post.is_some_and(|(id, _)| id == channel));
+        self.world
+            .state
+            .channels
+            .get(&channel)
+            .filter(|_| named)
+            .ok_or(CHANNEL_INVALID)
+            .and_then(|room| self.open_channel(room))
+    }
+
+    fn open_channel<'r>(&self, room: &'r ChannelRoom) -> RpcResult<&'r ChannelRoom> {
+        if is_open_to(room, self.me()?, self.date()) {
+            Ok(room)
+        } else {
+            Err(CHANNEL_PRIVATE)
+        }
+    }
+
+    /// The channel with this access hash; it is the caller's own. Bots may leave it out where they are members.
+    fn known_channel(&self, id: ChannelId, access_hash: i64) -> RpcResult<&ChannelRoom> {
+        let me = self.me()?;
+        let state = &self.world.state;
+        let room = state.channels.get(&id).ok_or(CHANNEL_INVALID)?;
+        let right = access_hash == channel_access_hash(state, me, id);
+        let lenient = access_hash == 0 && self.is_bot(me) && room.member(me).is_some();
+        if !right && !lenient {
+            return Err(CHANNEL_INVALID);
+        }
+        self.open_channel(room)
+    }
+
+    /// The channel an `InputChannel` names, if the caller may look into it.
+    pub(crate) fn input_channel(&self, input: &enums::InputChannel) -> RpcResult<&ChannelRoom> {
+        match input {
+            enums::InputChannel::InputChannel(channel) => {
+                self.known_channel(channel.channel_id, channel.access_hash)
+            }
+            enums::InputChannel::InputChannelFromMessage(channel) => {
+                self.channel_from_message(&channel.peer, channel.msg_id, channel.channel_id)
+            }
+            enums::InputChannel::InputChannelEmpty => Err(CHANNEL_INVALID),
         }
     }
 

@@ -5,6 +5,7 @@ use tl::{enums, functions, types};
 
 use super::call::Call;
 use super::errors::{RpcResult, bad};
+use super::view;
 use crate::model::{Contact, Event, PeerKey, UserId, normalize_phone};
 
 /// Whether a text has the form of a username, see <https://core.telegram.org/method/account.checkUsername>.
@@ -16,11 +17,11 @@ pub(crate) fn is_username(name: &str) -> bool {
         && !name.contains("__")
 }
 
-fn resolved(call: &Call<'_>, me: UserId, user_id: UserId) -> enums::contacts::ResolvedPeer {
+fn resolved(call: &Call<'_>, me: UserId, key: PeerKey) -> enums::contacts::ResolvedPeer {
     call.view(me, |view| {
-        view.mention(PeerKey::User(user_id));
+        view.mention(key);
         types::contacts::ResolvedPeer {
-            peer: types::PeerUser { user_id }.into(),
+            peer: view::peer(key),
             chats: view.chats(),
             users: view.users(),
         }
@@ -45,9 +46,14 @@ pub(super) fn resolve_username(
         .world
         .state
         .user_by_username(name)
-        .map(|user| user.id)
-        .ok_or(bad("USERNAME_NOT_OCCUPIED"))?;
-    Ok(resolved(call, me, id))
+        .map(|user| PeerKey::User(user.id));
+    let channel = call
+        .world
+        .state
+        .channel_by_username(name)
+        .map(|room| PeerKey::Channel(room.channel.id));
+    let key = id.or(channel).ok_or(bad("USERNAME_NOT_OCCUPIED"))?;
+    Ok(resolved(call, me, key))
 }
 
 /// `contacts.resolvePhone`.
@@ -59,7 +65,7 @@ pub(super) fn resolve_phone(
     let id = normalize_phone(&request.phone)
         .and_then(|phone| call.world.state.user_by_phone(&phone).map(|user| user.id))
         .ok_or(bad("PHONE_NOT_OCCUPIED"))?;
-    Ok(resolved(call, me, id))
+    Ok(resolved(call, me, PeerKey::User(id)))
 }
 
 /// `contacts.getContacts`.

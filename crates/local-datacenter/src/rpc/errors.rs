@@ -70,6 +70,8 @@ pub(crate) const fn internal(message: &'static str) -> RpcError {
 }
 
 pub(crate) const PEER_ID_INVALID: RpcError = bad("PEER_ID_INVALID");
+pub(crate) const CHANNEL_INVALID: RpcError = bad("CHANNEL_INVALID");
+pub(crate) const CHANNEL_PRIVATE: RpcError = bad("CHANNEL_PRIVATE");
 pub(crate) const USER_ID_INVALID: RpcError = bad("USER_ID_INVALID");
 pub(crate) const CHAT_ID_INVALID: RpcError = bad("CHAT_ID_INVALID");
 pub(crate) const MESSAGE_ID_INVALID: RpcError = bad("MESSAGE_ID_INVALID");

@@ -12,7 +12,8 @@ use super::faults::PushFault;
 use super::view::View;
 use crate::model::world::unix;
 use crate::model::{
-    BoxChange, Event, PeerKey, Push, SeqChange, SessionKey, Touched, UserId, World,
+    BoxChange, ChannelId, Event, PeerKey, Push, SeqChange, SessionKey, Stream, Touched, UserId,
+    World,
 };
 
 impl World {
@@ -113,12 +114,18 @@ impl World {
     ) -> Option<enums::Updates> {
         let mut order: Vec<UserId> = Vec::new();
         let mut positions: BTreeMap<UserId, Vec<i32>> = BTreeMap::new();
-        for Touched { account, pts } in touched {
-            let list = positions.entry(*account).or_default();
-            if list.is_empty() {
-                order.push(*account);
+        let mut in_channel: Vec<(ChannelId, i32)> = Vec::new();
+        for Touched { stream, pts } in touched {
+            match stream {
+                Stream::Account(account) => {
+                    let list = positions.entry(*account).or_default();
+                    if list.is_empty() {
+                        order.push(*account);
+                    }
+                    list.push(*pts);
+                }
+                Stream::Channel(channel) => in_channel.push((*channel, *pts)),
             }
-            list.push(*pts);
         }
         let mut answer = None;
         for account in order {
@@ -130,7 +137,7 @@ impl World {
                 Some(container) => container,
                 None => {
                     let online = |user| self.online(user);
-                    let mut view = View::new(&self.state, account, &online);
+                    let mut view = View::new(&self.state, account, unix(now), &online);
                     let mut updates = extra(&mut view, account);
                     updates.extend(list.iter().filter_map(|pts| view.update(*pts)));
                     let date = self.stream_date(now, account);
@@ -139,6 +146,67 @@ impl World {
             };
             self.push(account, origin, &container);
             if Some(account) == own {
+                answer = Some(container);
+            }
+        }
+        let mut channels: Vec<ChannelId> = in_channel.iter().map(|(channel, _)| *channel).collect();
+        channels.dedup();
+        for channel in channels {
+            let list: Vec<i32> = in_channel
+                .iter()
+                .filter(|(of, _)| *of == channel)
+                .map(|(_, pts)| *pts)
+                .collect();
+            let told = self.publish_channel(now, channel, &list, own, origin, extra);
+            answer = answer.or(told);
+        }
+        answer
+    }
+
+    /// Pushes recorded changes of a channel to all its members. The container of `own` is made whether they are a
+    /// member or not: they caused the changes.
+    fn publish_channel(
+        &mut self,
+        now: Duration,
+        channel: ChannelId,
+        positions: &[i32],
+        own: Option<UserId>,
+        origin: Option<SessionKey>,
+        extra: &dyn Fn(&mut View<'_>, UserId) -> Vec<enums::Update>,
+    ) -> Option<enums::Updates> {
+        let mut audience: Vec<UserId> = self.state.channels.get(&channel)?.current().collect();
+        if let Some(own) = own
+            && !audience.contains(&own)
+        {
+            audience.push(own);
+        }
+        let date = audience
+            .iter()
+            .map(|member| self.stream_date(now, *member))
+            .max()
+            .unwrap_or(0)
+            .max(unix(now));
+        self.commit(Event::ChannelChanged { channel, date });
+        let mut answer = None;
+        for account in audience {
+            let is_own = Some(account) == own;
+            if !is_own && self.listening(account, origin).is_empty() {
+                continue;
+            }
+            let online = |user| self.online(user);
+            let mut view = View::new(&self.state, account, unix(now), &online);
+            if !is_own {
+                view.set_brief();
+            }
+            let mut updates = extra(&mut view, account);
+            updates.extend(
+                positions
+                    .iter()
+                    .filter_map(|pts| view.channel_update(channel, *pts)),
+            );
+            let container = view.container(updates, self.stream_date(now, account), 0);
+            self.push(account, origin, &container);
+            if is_own {
                 answer = Some(container);
             }
         }
@@ -153,11 +221,16 @@ impl World {
             return None;
         };
         let message = self.state.message(account, id)?;
-        if message.action.is_some() || message.forward.is_some() || message.reply_markup.is_some() {
+        if message.action.is_some()
+            || message.forward.is_some()
+            || message.reply_markup.is_some()
+            || message.media.is_some()
+            || message.via_bot.is_some()
+        {
             return None;
         }
         let online = |user| self.online(user);
-        let mut view = View::new(&self.state, account, &online);
+        let mut view = View::new(&self.state, account, message.date, &online);
         let text = message.text.clone();
         let (entities, reply_to) = (
             view.entities(message.entities.as_ref()),
@@ -195,6 +268,8 @@ impl World {
                 short.reply_to = reply_to;
                 Some(short.into())
             }
+            // Channels have no short form.
+            PeerKey::Channel(_) => None,
         }
     }
 
@@ -211,7 +286,7 @@ impl World {
         };
         let (seq, date) = (mailbox.seq, mailbox.seq_date);
         let online = |user| self.online(user);
-        let mut view = View::new(&self.state, account, &online);
+        let mut view = View::new(&self.state, account, unix(now), &online);
         let updates = view.seq_update(&change).into_iter().collect();
         let container = view.container(updates, date, seq);
         self.push(account, None, &container);
@@ -258,7 +333,7 @@ impl Call<'_> {
     /// The caller's view of the state.
     pub(crate) fn view<R>(&self, viewer: UserId, f: impl FnOnce(&mut View<'_>) -> R) -> R {
         let online = |user| self.world.online(user);
-        let mut view = View::new(&self.world.state, viewer, &online);
+        let mut view = View::new(&self.world.state, viewer, self.date(), &online);
         f(&mut view)
     }
 

@@ -7,7 +7,9 @@ use tl::{Function, functions};
 use super::call::Call;
 use super::dispatch::answer;
 use super::errors::RpcResult;
-use super::{account, auth, bots, contacts, help, langpack, messages, password, updates, users};
+use super::{
+    account, auth, bots, channels, contacts, help, langpack, messages, password, updates, users,
+};
 
 /// Who may call a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,24 @@ routes! {
     bots::GetBotCommands => bots::get_bot_commands,
     bots::ResetBotCommands => bots::reset_bot_commands,
     bots::SetBotCommands => bots::set_bot_commands,
+    channels::CheckUsername => channels::manage::check_username,
+    channels::CreateChannel => channels::manage::create_channel,
+    channels::DeleteChannel => channels::manage::delete_channel,
+    channels::DeleteMessages => channels::messages::delete_messages,
+    channels::EditAdmin => channels::rights::edit_admin,
+    channels::EditBanned => channels::rights::edit_banned,
+    channels::EditTitle => channels::manage::edit_title,
+    channels::GetChannels => channels::manage::get_channels,
+    channels::GetFullChannel => channels::manage::get_full_channel,
+    channels::GetMessages => channels::messages::get_messages,
+    channels::GetParticipant => channels::members::get_participant,
+    channels::GetParticipants => channels::members::get_participants,
+    channels::InviteToChannel => channels::members::invite_to_channel,
+    channels::JoinChannel => channels::members::join_channel,
+    channels::LeaveChannel => channels::members::leave_channel,
+    channels::ReadHistory => channels::messages::read_history,
+    channels::ReadMessageContents => channels::messages::read_message_contents,
+    channels::UpdateUsername => channels::manage::update_username,
     contacts::AddContact => contacts::add_contact,
     contacts::DeleteContacts => contacts::delete_contacts,
     contacts::GetContacts => contacts::get_contacts,
@@ -121,6 +141,8 @@ routes! {
     messages::SendMessage => messages::send::send_message,
     messages::SetTyping => messages::read::set_typing,
     messages::StartBot => messages::send::start_bot,
+    messages::UpdatePinnedMessage => channels::messages::update_pinned_message,
+    updates::GetChannelDifference => channels::difference::get_channel_difference,
     updates::GetDifference => updates::get_difference,
     updates::GetState => updates::get_state,
     users::GetFullUser => users::get_full_user,

@@ -8,7 +8,7 @@ use tl::{enums, functions, types};
 use super::call::Call;
 use super::errors::{RpcResult, bad};
 use super::view::View;
-use crate::model::{BoxChange, Mailbox, UserId};
+use crate::model::{BoxChange, ChannelId, Mailbox, PeerKey, UserId};
 
 /// Where an account stands now.
 pub(super) fn state_of(call: &Call<'_>, me: UserId) -> enums::updates::State {
@@ -114,7 +114,19 @@ pub(super) fn get_difference(
         .iter()
         .filter(|entry| complete && entry.date > request.date)
         .collect();
-    if missed_entries == 0 && sequenced.is_empty() {
+    let channels: Vec<ChannelId> = mailbox
+        .dialogs
+        .keys()
+        .filter_map(|key| match key {
+            PeerKey::Channel(id) => Some(*id),
+            _ => None,
+        })
+        .filter(|id| {
+            let room = call.world.state.channels.get(id);
+            complete && room.is_some_and(|room| room.changed >= request.date)
+        })
+        .collect();
+    if missed_entries == 0 && sequenced.is_empty() && channels.is_empty() {
         let enums::updates::State::State(state) = state;
         return Ok(types::updates::DifferenceEmpty {
             date: state.date,
@@ -126,6 +138,13 @@ pub(super) fn get_difference(
         let mut missed = Missed::collect(view, mailbox, request.pts, last);
         for entry in sequenced {
             missed.updates.extend(view.seq_update(&entry.change));
+        }
+        for channel_id in channels {
+            view.mention(PeerKey::Channel(channel_id));
+            let pts = view.state().channels.get(&channel_id).map(|room| room.pts);
+            missed
+                .updates
+                .push(types::UpdateChannelTooLong { channel_id, pts }.into());
         }
         let (users, chats) = (view.users(), view.chats());
         if complete {

@@ -7,17 +7,24 @@ use actogram_tl as tl;
 use tl::{Decode, Encode, enums, types};
 
 use crate::model::{
-    Action, BoxChange, Chat, Draft, Message, PeerKey, SeqChange, State, TlBytes, User, UserId,
+    Action, BoxChange, Chat, Draft, Message, PeerKey, Place, SeqChange, State, TlBytes, User,
+    UserId,
 };
 
 /// The access hash under which `viewer` may name `target`; another viewer's hash does not open it.
 pub(crate) fn access_hash(state: &State, viewer: UserId, target: UserId) -> i64 {
-    let mut input = Vec::with_capacity(48);
+    hash(state, b"", viewer, target)
+}
+
+/// A number that only this world can tell, and tells to `viewer` only.
+pub(super) fn hash(state: &State, domain: &[u8], viewer: UserId, target: i64) -> i64 {
+    let mut input = Vec::with_capacity(56);
     if let Some(secret) = &state.secret {
         input.extend_from_slice(secret.expose());
     }
     input.extend_from_slice(&viewer.to_le_bytes());
     input.extend_from_slice(&target.to_le_bytes());
+    input.extend_from_slice(domain);
     let digest = sha256(&input);
     let mut hash = [0; 8];
     hash.copy_from_slice(&digest[..8]);
@@ -30,6 +37,7 @@ pub(crate) fn peer(key: PeerKey) -> enums::Peer {
     match key {
         PeerKey::User(user_id) => types::PeerUser { user_id }.into(),
         PeerKey::Chat(chat_id) => types::PeerChat { chat_id }.into(),
+        PeerKey::Channel(channel_id) => types::PeerChannel { channel_id }.into(),
     }
 }
 
@@ -48,7 +56,13 @@ pub(crate) struct View<'s> {
     state: &'s State,
     viewer: UserId,
     users: BTreeSet<UserId>,
+    /// Met in a channel only.
+    distant: BTreeSet<UserId>,
     chats: BTreeSet<i64>,
+    channels: BTreeSet<i64>,
+    /// People met in channels only are shown with the `min` flag.
+    brief: bool,
+    now: i32,
     online: &'s dyn Fn(UserId) -> Option<i32>,
 }
 
@@ -65,15 +79,39 @@ impl<'s> View<'s> {
     pub(crate) fn new(
         state: &'s State,
         viewer: UserId,
+        now: i32,
         online: &'s dyn Fn(UserId) -> Option<i32>,
     ) -> Self {
         Self {
             state,
             viewer,
             users: BTreeSet::new(),
+            distant: BTreeSet::new(),
             chats: BTreeSet::new(),
+            channels: BTreeSet::new(),
+            brief: false,
+            now,
             online,
         }
+    }
+
+    /// From now on people met in channels only are abbreviated, as Telegram does in updates; see
+    /// <https://core.telegram.org/api/min>.
+    pub(crate) fn set_brief(&mut self) {
+        self.brief = true;
+    }
+
+    pub(in crate::rpc) fn state(&self) -> &'s State {
+        self.state
+    }
+
+    pub(in crate::rpc) fn viewer(&self) -> UserId {
+        self.viewer
+    }
+
+    /// Unix time of the view.
+    pub(super) fn now(&self) -> i32 {
+        self.now
     }
 
     /// Notes that a peer was mentioned.
@@ -85,20 +123,84 @@ impl<'s> View<'s> {
             PeerKey::Chat(id) => {
                 self.chats.insert(id);
             }
+            PeerKey::Channel(id) => {
+                self.channels.insert(id);
+            }
         }
+    }
+
+    /// Notes that a message mentions somebody.
+    pub(super) fn mention_author(&mut self, message: &Message, user: UserId) {
+        if self.brief && matches!(message.place, Place::Channel { .. }) {
+            self.distant.insert(user);
+        } else {
+            self.users.insert(user);
+        }
+    }
+
+    /// Whether the viewer has to do with somebody outside channels. Bots get everybody in full.
+    fn acquainted(&self, user: UserId) -> bool {
+        let state = self.state;
+        user == self.viewer
+            || state
+                .users
+                .get(&self.viewer)
+                .is_some_and(|me| me.bot.is_some())
+            || state
+                .contacts
+                .get(&self.viewer)
+                .is_some_and(|book| book.contains_key(&user))
+            || state
+                .mailbox(self.viewer)
+                .is_some_and(|mailbox| mailbox.dialogs.contains_key(&PeerKey::User(user)))
+    }
+
+    /// Name and username only; the access hash opens nothing but pictures.
+    fn min_user(&self, id: UserId) -> enums::User {
+        let Some(user) = self.state.users.get(&id).filter(|user| !user.deleted) else {
+            return self.user(id);
+        };
+        let mut object = types::User::new(user.id);
+        object.min = true;
+        object.access_hash = Some(hash(self.state, b"picture", self.viewer, id));
+        object.first_name = Some(user.first_name.clone());
+        object.last_name.clone_from(&user.last_name);
+        object.username.clone_from(&user.username);
+        object.bot = user.bot.is_some();
+        object.bot_info_version = user.bot.as_ref().map(|bot| bot.info_version);
+        object.into()
+    }
+
+    /// Whether somebody was mentioned.
+    pub(super) fn mentions_user(&self, user: UserId) -> bool {
+        self.users.contains(&user) || self.distant.contains(&user)
     }
 
     /// The users mentioned so far.
     pub(crate) fn users(&self) -> Vec<enums::User> {
-        self.users.iter().map(|id| self.user(*id)).collect()
+        let mut users: Vec<enums::User> = self.users.iter().map(|id| self.user(*id)).collect();
+        users.extend(self.distant.difference(&self.users).map(|id| {
+            if self.acquainted(*id) {
+                self.user(*id)
+            } else {
+                self.min_user(*id)
+            }
+        }));
+        users
     }
 
-    /// The groups mentioned so far.
+    /// The groups and channels mentioned so far.
     pub(crate) fn chats(&self) -> Vec<enums::Chat> {
         self.chats
             .iter()
             .filter_map(|id| self.state.chats.get(id))
             .map(|chat| self.chat(chat))
+            .chain(
+                self.channels
+                    .iter()
+                    .filter_map(|id| self.state.channels.get(id))
+                    .map(|room| self.channel(room)),
+            )
             .collect()
     }
 
@@ -227,15 +329,20 @@ impl<'s> View<'s> {
         let out = message.from == self.viewer;
         let key = message.peer_for(self.viewer);
         self.mention(key);
-        self.users.insert(message.from);
-        // Incoming private messages leave the author out: it is the peer.
-        let from_id =
-            (out || matches!(key, PeerKey::Chat(_))).then(|| peer(PeerKey::User(message.from)));
+        let post = matches!(key, PeerKey::Channel(id)
+            if self.state.channels.get(&id).is_some_and(|room| room.channel.broadcast));
+        if !post {
+            self.mention_author(message, message.from);
+        }
+        // Incoming private messages leave the author out: it is the peer. So do posts, which are the channel's.
+        let from_id = (!post && (out || !matches!(key, PeerKey::User(_))))
+            .then(|| peer(PeerKey::User(message.from)));
         let reply_to = self.reply_header(message);
         if let Some(action) = &message.action {
-            let action = self.action(action);
+            let action = self.action(message, action);
             let mut object = types::MessageService::new(id, peer(key), message.date, action);
             object.out = out;
+            object.post = post;
             object.from_id = from_id;
             object.reply_to = reply_to;
             object.silent = message.silent;
@@ -243,16 +350,19 @@ impl<'s> View<'s> {
         }
         let mut object = types::Message::new(id, peer(key), message.date, message.text.clone());
         object.out = out;
+        object.post = post;
         object.silent = message.silent;
         object.noforwards = message.noforwards;
         object.from_id = from_id;
         object.reply_to = reply_to;
-        object.fwd_from = message.forward.map(|forward| {
-            self.users.insert(forward.from);
-            let mut header = types::MessageFwdHeader::new(forward.date);
-            header.from_id = Some(peer(PeerKey::User(forward.from)));
-            header.into()
-        });
+        object.fwd_from = self.forward_header(message);
+        object.pinned = matches!(key, PeerKey::Channel(channel)
+            if self.state.channels.get(&channel).is_some_and(|room| room.pinned.contains(&id)));
+        object.media = stored(message.media.as_ref());
+        if let Some(bot) = message.via_bot {
+            self.mention_author(message, bot);
+            object.via_bot_id = Some(bot);
+        }
         object.entities = self.entities(message.entities.as_ref());
         object.mentioned = !out && self.mentions_viewer(&object.entities);
         object.reply_markup = stored(message.reply_markup.as_ref());
@@ -283,11 +393,11 @@ impl<'s> View<'s> {
     pub(crate) fn reply_header(&self, message: &Message) -> Option<enums::MessageReplyHeader> {
         let replied = self.state.messages.get(&message.reply_to?)?;
         let mut header = types::MessageReplyHeader::new();
-        header.reply_to_msg_id = Some(*replied.copies.get(&self.viewer)?);
+        header.reply_to_msg_id = Some(replied.id_for(self.viewer)?);
         Some(header.into())
     }
 
-    fn action(&mut self, action: &Action) -> enums::MessageAction {
+    fn action(&mut self, message: &Message, action: &Action) -> enums::MessageAction {
         match action {
             Action::ChatCreate { title, users } => {
                 self.users.extend(users);
@@ -298,20 +408,27 @@ impl<'s> View<'s> {
                 .into()
             }
             Action::ChatAddUser { users } => {
-                self.users.extend(users);
+                for user in users {
+                    self.mention_author(message, *user);
+                }
                 types::MessageActionChatAddUser {
                     users: users.clone(),
                 }
                 .into()
             }
             Action::ChatDeleteUser { user } => {
-                self.users.insert(*user);
+                self.mention_author(message, *user);
                 types::MessageActionChatDeleteUser { user_id: *user }.into()
             }
             Action::ChatEditTitle { title } => types::MessageActionChatEditTitle {
                 title: title.clone(),
             }
             .into(),
+            Action::ChannelCreate { title } => types::MessageActionChannelCreate {
+                title: title.clone(),
+            }
+            .into(),
+            Action::PinMessage => enums::MessageAction::MessageActionPinMessage,
         }
     }
 
@@ -319,6 +436,13 @@ impl<'s> View<'s> {
     pub(crate) fn message_by_id(&mut self, id: i32) -> Option<enums::Message> {
         let state = self.state;
         let message = state.message(self.viewer, id)?;
+        Some(self.message(message, id))
+    }
+
+    /// The message the viewer knows as `id` in a dialog, or nothing.
+    pub(crate) fn message_in(&mut self, peer: PeerKey, id: i32) -> Option<enums::Message> {
+        let state = self.state;
+        let message = state.message_in(self.viewer, peer, id)?;
         Some(self.message(message, id))
     }
 
@@ -415,6 +539,7 @@ impl<'s> View<'s> {
                 }
                 .into()
             }
+            SeqChange::Channel { channel } => self.channel_changed(*channel),
             SeqChange::NewAuthorization { auth_key_id } => {
                 let info = state.clients.get(auth_key_id);
                 types::UpdateNewAuthorization {

@@ -4,9 +4,9 @@ use actogram_tl as tl;
 use tl::{enums, functions, types};
 
 use super::{parameter_not_built, text};
-use crate::model::{Event, Message, PeerKey, Place, Touched, UserId};
+use crate::model::{Event, Message, PeerKey, Place, Stream, Touched, UserId};
 use crate::rpc::call::Call;
-use crate::rpc::errors::{MESSAGE_ID_INVALID, RpcResult, bad, forbidden};
+use crate::rpc::errors::{MESSAGE_ID_INVALID, PEER_ID_INVALID, RpcResult, bad, forbidden};
 use crate::rpc::view;
 
 /// `messages.editMessage`.
@@ -32,12 +32,20 @@ pub(in crate::rpc) fn edit_message(
     let message = call
         .world
         .state
-        .message(me, request.id)
-        .filter(|message| message.peer_for(me) == peer && message.action.is_none())
+        .message_in(me, peer, request.id)
+        .filter(|message| message.action.is_none())
         .ok_or(MESSAGE_ID_INVALID)?
         .clone();
-    if message.from != me || message.forward.is_some() {
+    let posts = matches!(peer, PeerKey::Channel(id) if call.room(id).is_ok_and(|room| {
+        room.channel.broadcast && call.has_right(room, |rights| rights.edit_messages)
+    }));
+    if (message.from != me && !posts) || message.forward.is_some() {
         return Err(forbidden("MESSAGE_AUTHOR_REQUIRED"));
+    }
+    if let PeerKey::Channel(id) = peer
+        && call.room(id)?.member(me).is_none()
+    {
+        return Err(forbidden("CHAT_WRITE_FORBIDDEN"));
     }
     let saved = peer == PeerKey::User(me);
     let age = call.date().saturating_sub(message.date);
@@ -79,6 +87,7 @@ fn deletable(call: &Call<'_>, me: UserId, message: &Message, revoke: bool) -> Ve
         && match message.place {
             // Either side may delete for both.
             Place::Private { .. } => true,
+            Place::Channel { .. } => false,
             Place::Chat { id } => {
                 message.from == me
                     || call.world.state.chats.get(&id).is_some_and(|chat| {
@@ -120,13 +129,13 @@ fn delete(call: &mut Call<'_>, me: UserId, ids: &[i32], revoke: bool) -> Vec<Tou
 }
 
 /// The caller's position after its own changes, and how many steps they took.
-pub(super) fn affected(call: &Call<'_>, me: UserId, touched: &[Touched]) -> (i32, i32) {
+pub(in crate::rpc) fn affected(call: &Call<'_>, me: UserId, touched: &[Touched]) -> (i32, i32) {
     let Some(mailbox) = call.world.state.mailbox(me) else {
         return (crate::model::FIRST_PTS, 0);
     };
     let count = touched
         .iter()
-        .filter(|touched| touched.account == me)
+        .filter(|touched| touched.stream == Stream::Account(me))
         .filter_map(|touched| mailbox.log.get(&touched.pts))
         .map(|entry| entry.count)
         .sum();
@@ -153,6 +162,9 @@ pub(in crate::rpc) fn delete_history(
 ) -> RpcResult<enums::messages::AffectedHistory> {
     let me = call.me()?;
     let peer = call.input_peer(&request.peer)?;
+    if matches!(peer, PeerKey::Channel(_)) {
+        return Err(PEER_ID_INVALID);
+    }
     let ids: Vec<i32> = call
         .world
         .state

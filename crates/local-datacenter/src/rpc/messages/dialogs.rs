@@ -19,23 +19,61 @@ fn count(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
-fn object(view: &mut View<'_>, key: PeerKey, dialog: &Dialog) -> enums::Dialog {
+/// The newest message of a dialog.
+fn top(call: &Call<'_>, key: PeerKey, dialog: &Dialog) -> Option<i32> {
+    match key {
+        PeerKey::Channel(id) => {
+            let room = call.world.state.channels.get(&id)?;
+            room.ids.keys().next_back().copied()
+        }
+        _ => dialog.ids.last().copied(),
+    }
+}
+
+/// A dialog as the viewer sees it; without a record of its own it is an empty one.
+pub(in crate::rpc) fn object(
+    view: &mut View<'_>,
+    key: PeerKey,
+    dialog: Option<&Dialog>,
+) -> enums::Dialog {
+    let empty = Dialog::default();
+    let dialog = dialog.unwrap_or(&empty);
     view.mention(key);
+    let state = view.state();
+    let viewer = view.viewer();
+    let room = match key {
+        PeerKey::Channel(id) => state.channels.get(&id),
+        _ => None,
+    };
+    let (top_message, read_inbox_max_id, read_outbox_max_id, unread_count) = match room {
+        Some(room) => (
+            room.ids.keys().next_back().copied(),
+            room.read_inbox.get(&viewer).copied().unwrap_or(0),
+            room.read_outbox.get(&viewer).copied().unwrap_or(0),
+            view.channel_unread(room, viewer),
+        ),
+        None => (
+            dialog.ids.last().copied(),
+            dialog.read_inbox_max,
+            dialog.read_outbox_max,
+            count(dialog.unread.len()),
+        ),
+    };
     let draft = dialog.draft.as_ref().map(|draft| view.draft(Some(draft)));
     types::Dialog {
         pinned: false,
         unread_mark: false,
         view_forum_as_messages: false,
         peer: view::peer(key),
-        top_message: dialog.ids.last().copied().unwrap_or(0),
-        read_inbox_max_id: dialog.read_inbox_max,
-        read_outbox_max_id: dialog.read_outbox_max,
-        unread_count: count(dialog.unread.len()),
+        top_message: top_message.unwrap_or(0),
+        read_inbox_max_id,
+        read_outbox_max_id,
+        unread_count,
         unread_mentions_count: 0,
         unread_reactions_count: 0,
         unread_poll_votes_count: 0,
         notify_settings: types::PeerNotifySettings::new().into(),
-        pts: None,
+        pts: room.map(|room| room.pts),
         draft,
         folder_id: None,
         ttl_period: None,
@@ -51,8 +89,8 @@ fn ordered(call: &Call<'_>, me: UserId) -> Vec<(i32, i32, PeerKey)> {
         .into_iter()
         .flat_map(|mailbox| mailbox.dialogs.iter())
         .filter_map(|(key, dialog)| {
-            let top = *dialog.ids.last()?;
-            Some((state.message(me, top)?.date, top, *key))
+            let top = top(call, *key, dialog)?;
+            Some((state.message_in(me, *key, top)?.date, top, *key))
         })
         .collect();
     list.sort_by_key(|(date, top, _)| Reverse((*date, *top)));
@@ -99,8 +137,8 @@ pub(in crate::rpc) fn get_dialogs(
             let Some(dialog) = mailbox.and_then(|mailbox| mailbox.dialogs.get(key)) else {
                 continue;
             };
-            dialogs.push(object(view, *key, dialog));
-            messages.extend(dialog.ids.last().and_then(|top| view.message_by_id(*top)));
+            dialogs.push(object(view, *key, Some(dialog)));
+            messages.extend(top(call, *key, dialog).and_then(|top| view.message_in(*key, top)));
         }
         let (users, chats) = (view.users(), view.chats());
         if dialogs.len() == all.len() {
@@ -134,8 +172,8 @@ fn peer_dialogs(call: &Call<'_>, me: UserId, keys: &[PeerKey]) -> enums::message
             let dialog = mailbox
                 .and_then(|mailbox| mailbox.dialogs.get(key))
                 .unwrap_or(&empty);
-            dialogs.push(object(view, *key, dialog));
-            messages.extend(dialog.ids.last().and_then(|top| view.message_by_id(*top)));
+            dialogs.push(object(view, *key, Some(dialog)));
+            messages.extend(top(call, *key, dialog).and_then(|top| view.message_in(*key, top)));
         }
         types::messages::PeerDialogs {
             dialogs,

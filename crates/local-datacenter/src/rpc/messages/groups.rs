@@ -16,7 +16,7 @@ const FIRST_CHAT_ID: ChatId = 4_000_000_001;
 /// Titles are cut off here.
 const TITLE_LENGTH: usize = 255;
 
-fn clean_title(title: &str) -> RpcResult<String> {
+pub(in crate::rpc) fn clean_title(title: &str) -> RpcResult<String> {
     let cut: String = title.trim().chars().take(TITLE_LENGTH).collect();
     if cut.is_empty() {
         Err(bad("CHAT_TITLE_EMPTY"))

@@ -52,8 +52,37 @@ impl Page {
     }
 }
 
-fn answer(call: &Call<'_>, me: UserId, ids: &[i32], total: usize) -> enums::messages::Messages {
+fn answer(
+    call: &Call<'_>,
+    me: UserId,
+    peer: Option<PeerKey>,
+    ids: &[i32],
+    total: usize,
+) -> enums::messages::Messages {
     call.view(me, |view| {
+        if let Some(key @ PeerKey::Channel(id)) = peer {
+            let messages = ids
+                .iter()
+                .filter_map(|id| view.message_in(key, *id))
+                .collect();
+            view.mention(key);
+            return types::messages::ChannelMessages {
+                inexact: false,
+                pts: call
+                    .world
+                    .state
+                    .channels
+                    .get(&id)
+                    .map_or(0, |room| room.pts),
+                count: i32::try_from(total).unwrap_or(i32::MAX),
+                offset_id_offset: None,
+                messages,
+                topics: Vec::new(),
+                chats: view.chats(),
+                users: view.users(),
+            }
+            .into();
+        }
         let messages: Vec<enums::Message> = ids
             .iter()
             .filter_map(|id| view.message_by_id(*id))
@@ -76,6 +105,14 @@ fn answer(call: &Call<'_>, me: UserId, ids: &[i32], total: usize) -> enums::mess
 /// Ids and dates in a dialog, newest first.
 fn newest_first(call: &Call<'_>, me: UserId, peer: PeerKey) -> Vec<(i32, i32)> {
     let state = &call.world.state;
+    if let PeerKey::Channel(id) = peer {
+        let room = state.channels.get(&id);
+        return room
+            .into_iter()
+            .flat_map(|room| room.ids.iter().rev())
+            .filter_map(|(id, uid)| Some((*id, state.messages.get(uid)?.date)))
+            .collect();
+    }
     state
         .mailbox(me)
         .and_then(|mailbox| mailbox.dialogs.get(&peer))
@@ -101,7 +138,7 @@ pub(in crate::rpc) fn get_history(
         max_id: request.max_id,
         min_id: request.min_id,
     };
-    Ok(answer(call, me, &page.cut(&all), all.len()))
+    Ok(answer(call, me, Some(peer), &page.cut(&all), all.len()))
 }
 
 /// `messages.getMessages`: ids that do not exist come back as `messageEmpty`.
@@ -190,10 +227,13 @@ pub(in crate::rpc) fn search(
             && message.text.to_lowercase().contains(&wanted)
     };
     let state = &call.world.state;
-    let all: Vec<(i32, i32)> = state
-        .mailbox(me)
+    let ids = match peer {
+        Some(PeerKey::Channel(id)) => state.channels.get(&id).map(|room| &room.ids),
+        _ => state.mailbox(me).map(|mailbox| &mailbox.ids),
+    };
+    let all: Vec<(i32, i32)> = ids
         .into_iter()
-        .flat_map(|mailbox| mailbox.ids.iter().rev())
+        .flat_map(|ids| ids.iter().rev())
         .filter_map(|(id, uid)| Some((*id, state.messages.get(uid)?)))
         .filter(|(_, message)| fits(message))
         .map(|(id, message)| (id, message.date))
@@ -206,7 +246,7 @@ pub(in crate::rpc) fn search(
         max_id: request.max_id,
         min_id: request.min_id,
     };
-    Ok(answer(call, me, &page.cut(&all), all.len()))
+    Ok(answer(call, me, peer, &page.cut(&all), all.len()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `messages.*`: private chats and basic groups.
+//! `messages.*`: private chats, groups and channels.
 
 pub(in crate::rpc) mod change;
 pub(in crate::rpc) mod dialogs;
@@ -11,6 +11,6 @@ mod text;
 use super::errors::RpcError;
 
 /// A parameter of a built method that is not built.
-fn parameter_not_built(method: &str, parameter: &str) -> RpcError {
+pub(in crate::rpc) fn parameter_not_built(method: &str, parameter: &str) -> RpcError {
     RpcError::new(400, format!("PARAMETER_NOT_BUILT ({method} {parameter})"))
 }

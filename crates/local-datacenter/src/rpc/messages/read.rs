@@ -6,9 +6,9 @@ use actogram_tl as tl;
 use tl::{enums, functions, types};
 
 use super::change::affected;
-use crate::model::{Event, PeerKey, UserId};
+use crate::model::{Event, PeerKey, Place, UserId};
 use crate::rpc::call::Call;
-use crate::rpc::errors::RpcResult;
+use crate::rpc::errors::{PEER_ID_INVALID, RpcResult};
 
 /// `messages.readHistory`: `max_id` 0 reads everything.
 pub(in crate::rpc) fn read_history(
@@ -17,6 +17,10 @@ pub(in crate::rpc) fn read_history(
 ) -> RpcResult<enums::messages::AffectedMessages> {
     let me = call.me()?;
     let peer = call.input_peer(&request.peer)?;
+    if matches!(peer, PeerKey::Channel(_)) {
+        // That is channels.readHistory.
+        return Err(PEER_ID_INVALID);
+    }
     let mut touched = Vec::new();
     if let Some((max_id, read)) = newly_read(call, me, peer, request.max_id) {
         touched.extend(call.world.commit(Event::InboxRead {
@@ -27,7 +31,7 @@ pub(in crate::rpc) fn read_history(
         for (owner, max_id) in read {
             let peer = match peer {
                 PeerKey::User(_) => PeerKey::User(me),
-                chat @ PeerKey::Chat(_) => chat,
+                other => other,
             };
             touched.extend(call.world.commit(Event::OutboxRead {
                 owner,
@@ -92,10 +96,11 @@ pub(in crate::rpc) fn set_typing(
     let me = call.me()?;
     let peer = call.input_peer(&request.peer)?;
     let place = call.writable(peer)?;
-    let others: Vec<UserId> = call
-        .world
-        .state
-        .audience(me, place)
+    let audience = match place {
+        Place::Channel { id, .. } => call.room(id)?.current().collect(),
+        _ => call.world.state.audience(me, place),
+    };
+    let others: Vec<UserId> = audience
         .into_iter()
         .filter(|user| *user != me && !call.is_bot(*user))
         .collect();
@@ -110,6 +115,13 @@ pub(in crate::rpc) fn set_typing(
             .into(),
             PeerKey::Chat(chat_id) => types::UpdateChatUserTyping {
                 chat_id,
+                from_id: types::PeerUser { user_id: me }.into(),
+                action: request.action.clone(),
+            }
+            .into(),
+            PeerKey::Channel(channel_id) => types::UpdateChannelUserTyping {
+                channel_id,
+                top_msg_id: None,
                 from_id: types::PeerUser { user_id: me }.into(),
                 action: request.action.clone(),
             }

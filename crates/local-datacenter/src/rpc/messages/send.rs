@@ -5,7 +5,8 @@ use tl::{enums, functions, types};
 
 use super::{parameter_not_built, text};
 use crate::model::{
-    Action, Event, Forward, Message, MessageUid, PeerKey, Place, TlBytes, Touched, UserId,
+    Action, ChannelId, Event, Forward, Message, MessageUid, PeerKey, Place, Stream, TlBytes,
+    Touched, UserId,
 };
 use crate::rpc::call::Call;
 use crate::rpc::errors::{PEER_ID_INVALID, RpcResult, bad, forbidden, internal};
@@ -13,21 +14,23 @@ use crate::rpc::view;
 
 /// What is about to be sent.
 #[derive(Default)]
-pub(super) struct Outgoing {
-    pub(super) text: String,
-    pub(super) entities: Option<TlBytes>,
-    pub(super) reply_markup: Option<TlBytes>,
-    pub(super) reply_to: Option<MessageUid>,
-    pub(super) forward: Option<Forward>,
-    pub(super) action: Option<Action>,
-    pub(super) silent: bool,
-    pub(super) noforwards: bool,
-    pub(super) random_id: Option<i64>,
+pub(in crate::rpc) struct Outgoing {
+    pub(in crate::rpc) text: String,
+    pub(in crate::rpc) entities: Option<TlBytes>,
+    pub(in crate::rpc) reply_markup: Option<TlBytes>,
+    pub(in crate::rpc) reply_to: Option<MessageUid>,
+    pub(in crate::rpc) forward: Option<Forward>,
+    pub(in crate::rpc) action: Option<Action>,
+    pub(in crate::rpc) silent: bool,
+    pub(in crate::rpc) noforwards: bool,
+    pub(in crate::rpc) media: Option<TlBytes>,
+    pub(in crate::rpc) via_bot: Option<UserId>,
+    pub(in crate::rpc) random_id: Option<i64>,
 }
 
 impl Call<'_> {
     /// Where the caller may send to.
-    pub(super) fn writable(&self, peer: PeerKey) -> RpcResult<Place> {
+    pub(in crate::rpc) fn writable(&self, peer: PeerKey) -> RpcResult<Place> {
         let me = self.me()?;
         match peer {
             PeerKey::User(to) => {
@@ -54,11 +57,33 @@ impl Call<'_> {
                     Err(forbidden("CHAT_WRITE_FORBIDDEN"))
                 }
             }
+            PeerKey::Channel(id) => {
+                let room = self.room(id)?;
+                let member = room.member(me).ok_or(forbidden("CHAT_WRITE_FORBIDDEN"))?;
+                let posts = self.has_right(room, |rights| rights.post_messages);
+                if room.channel.broadcast && !posts {
+                    return Err(bad("CHAT_ADMIN_REQUIRED"));
+                }
+                let ban = member
+                    .ban
+                    .as_ref()
+                    .filter(|ban| ban.holds(self.date()))
+                    .and_then(|ban| view::stored(Some(&ban.rights)));
+                if let Some(enums::ChatBannedRights::ChatBannedRights(rights)) = ban {
+                    if rights.send_messages {
+                        return Err(bad("USER_BANNED_IN_CHANNEL"));
+                    }
+                    if rights.send_plain {
+                        return Err(forbidden("CHAT_SEND_PLAIN_FORBIDDEN"));
+                    }
+                }
+                Ok(self.channel_place(room))
+            }
         }
     }
 
     /// `RANDOM_ID_EMPTY`, or `RANDOM_ID_DUPLICATE` for a message that was sent before, however long ago.
-    fn check_random_id(&self, me: UserId, random_id: i64) -> RpcResult<()> {
+    pub(in crate::rpc) fn check_random_id(&self, me: UserId, random_id: i64) -> RpcResult<()> {
         if random_id == 0 {
             return Err(bad("RANDOM_ID_EMPTY"));
         }
@@ -69,7 +94,7 @@ impl Call<'_> {
     }
 
     /// Stores a message in every mailbox of its audience.
-    pub(super) fn deliver(
+    pub(in crate::rpc) fn deliver(
         &mut self,
         place: Place,
         audience: Vec<UserId>,
@@ -77,6 +102,11 @@ impl Call<'_> {
     ) -> RpcResult<(MessageUid, Vec<Touched>)> {
         let from = self.me()?;
         let uid = self.world.state.last_uid + 1;
+        let place = match place {
+            // Several messages may be sent to one place.
+            Place::Channel { id, .. } => self.channel_place(self.room(id)?),
+            other => other,
+        };
         let message = Message {
             uid,
             from,
@@ -91,6 +121,9 @@ impl Call<'_> {
             action: outgoing.action,
             silent: outgoing.silent,
             noforwards: outgoing.noforwards,
+            media: outgoing.media,
+            via_bot: outgoing.via_bot,
+            reactions: std::collections::BTreeMap::new(),
             copies: std::collections::BTreeMap::new(),
         };
         let touched = self.world.commit(Event::MessageAdded {
@@ -101,7 +134,7 @@ impl Call<'_> {
         Ok((uid, touched))
     }
 
-    fn reply_target(
+    pub(in crate::rpc) fn reply_target(
         &self,
         me: UserId,
         peer: PeerKey,
@@ -118,15 +151,17 @@ impl Call<'_> {
         let message = self
             .world
             .state
-            .message(me, reply.reply_to_msg_id)
-            .filter(|message| message.peer_for(me) == peer)
+            .message_in(me, peer, reply.reply_to_msg_id)
             .ok_or(bad("REPLY_MESSAGE_ID_INVALID"))?;
         Ok(Some(message.uid))
     }
 }
 
 /// Puts `updateMessageID` in front of the sender's own container.
-fn with_message_ids(container: enums::Updates, sent: &[(i32, i64)]) -> enums::Updates {
+pub(in crate::rpc) fn with_message_ids(
+    container: enums::Updates,
+    sent: &[(i32, i64)],
+) -> enums::Updates {
     match container {
         enums::Updates::Updates(mut updates) => {
             let ids = sent.iter().map(|(id, random_id)| {
@@ -196,7 +231,7 @@ pub(crate) fn send_message(
     }
     let pts = touched
         .iter()
-        .find(|touched| touched.account == me)
+        .find(|touched| touched.stream == Stream::Account(me))
         .map_or(0, |touched| touched.pts);
     let mut short = types::UpdateShortSentMessage::new(id, pts, 1, call.date());
     short.out = true;
@@ -206,13 +241,26 @@ pub(crate) fn send_message(
 
 impl Call<'_> {
     /// The caller's id of a message it just sent.
-    fn own_copy(&self, me: UserId, uid: MessageUid) -> RpcResult<i32> {
+    pub(in crate::rpc) fn own_copy(&self, me: UserId, uid: MessageUid) -> RpcResult<i32> {
         self.world
             .state
             .messages
             .get(&uid)
-            .and_then(|message| message.copies.get(&me).copied())
+            .and_then(|message| message.id_for(me))
             .ok_or(internal("MESSAGE_NOT_STORED"))
+    }
+}
+
+impl Call<'_> {
+    /// The broadcast channel a message was posted in, with its id there.
+    fn post_source(&self, message: &Message) -> Option<(ChannelId, i32)> {
+        match message.place {
+            Place::Channel { id, message } => self
+                .room(id)
+                .is_ok_and(|room| room.channel.broadcast)
+                .then_some((id, message)),
+            _ => None,
+        }
     }
 }
 
@@ -243,8 +291,8 @@ pub(in crate::rpc) fn forward_messages(
         let message = call
             .world
             .state
-            .message(me, *id)
-            .filter(|message| message.peer_for(me) == from_peer && message.action.is_none())
+            .message_in(me, from_peer, *id)
+            .filter(|message| message.action.is_none())
             .ok_or(bad("MESSAGE_ID_INVALID"))?;
         if message.noforwards {
             return Err(bad("CHAT_FORWARDS_RESTRICTED"));
@@ -264,10 +312,13 @@ pub(in crate::rpc) fn forward_messages(
         let forward = source.forward.unwrap_or(Forward {
             from: source.from,
             date: source.date,
+            post: call.post_source(&source),
         });
         let outgoing = Outgoing {
             text: source.text,
             entities: source.entities,
+            media: source.media,
+            via_bot: source.via_bot,
             forward: (!request.drop_author).then_some(forward),
             silent: request.silent,
             noforwards: request.noforwards,

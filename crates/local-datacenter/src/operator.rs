@@ -1,5 +1,7 @@
 //! The operator of a datacenter: makes accounts, plays counterparts, reads what happened, orders faults.
 
+mod channels;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;

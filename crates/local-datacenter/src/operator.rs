@@ -15,8 +15,8 @@ use crate::model::{
     UserId, World, normalize_phone,
 };
 use crate::rpc::{
-    Call, Counters, Delay, PushFault, RpcError, RpcFault, When, access_hash, channel_access_hash,
-    clean_name, is_username,
+    Call, Counters, Delay, PushFault, RpcError, RpcFault, UpdateFaultRates, UpdateFaultScope, When,
+    access_hash, channel_access_hash, clean_name, is_username,
 };
 
 /// First id of bots that are made without a token of their own.
@@ -553,6 +553,13 @@ impl Operator {
     /// The next `times` pushes to an account suffer `fault`.
     pub fn disturb_updates(&self, user: UserId, fault: PushFault, times: u32) {
         self.lock().faults().push(user, fault, times);
+    }
+
+    /// From now on the updates in `scope` that a difference brings again suffer faults drawn from `seed`, each session's
+    /// for itself. The narrowest scope decides; rates of zero end it. A restart of the datacenter ends all of it, and
+    /// what was delayed or held then is lost.
+    pub fn update_faults(&self, scope: UpdateFaultScope, seed: u64, rates: UpdateFaultRates) {
+        self.lock().faults().updates(scope, seed, rates);
     }
 
     /// Forgets the record of an account's updates: whoever asks for a difference from before now gets

@@ -91,13 +91,11 @@ impl World {
     pub fn poll_timeout(&self) -> Option<Duration> {
         let delayed = self.delayed.keys().next().map(|(at, _)| *at);
         let waiting = self.waiting.iter().map(|waiting| waiting.deadline).min();
-        match (delayed, waiting) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let pushes = self.delayed_pushes.keys().next().map(|(at, _)| *at);
+        [delayed, waiting, pushes].into_iter().flatten().min()
     }
 
-    /// Sends late answers and gives up on predecessors that did not come.
+    /// Sends late answers and updates and gives up on predecessors that did not come.
     pub fn handle_timeout(&mut self, now: Duration) -> Outcome {
         while let Some(entry) = self.delayed.first_entry() {
             if entry.key().0 > now {
@@ -105,6 +103,14 @@ impl World {
             }
             let answer = entry.remove();
             self.outcome.answers.push(answer);
+        }
+        while let Some(entry) = self.delayed_pushes.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let push = entry.remove();
+            self.counters.count_push();
+            self.outcome.pushes.push(push);
         }
         let (due, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()

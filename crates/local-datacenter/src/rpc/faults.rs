@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::errors::RpcError;
-use crate::model::UserId;
+use super::update_faults::{UpdateFaultPlan, UpdateFaultRates, UpdateFaultScope};
+use crate::model::{ChannelId, UserId};
 
 /// When an ordered error is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub enum PushFault {
     Duplicate,
     /// They are held until the next one and sent after it.
     Swap,
+    /// They are sent so much later.
+    Delay(Duration),
 }
 
 /// Faults waiting for their call.
@@ -60,6 +63,7 @@ pub struct Faults {
     errors: Vec<RpcFault>,
     delays: Vec<Delay>,
     pushes: BTreeMap<UserId, Vec<(PushFault, u32)>>,
+    plans: BTreeMap<UpdateFaultScope, UpdateFaultPlan>,
 }
 
 fn matches(wanted: &Option<String>, method: &str) -> bool {
@@ -80,6 +84,26 @@ impl Faults {
     /// Orders that the next `times` pushes to an account suffer `fault`.
     pub fn push(&mut self, user: UserId, fault: PushFault, times: u32) {
         self.pushes.entry(user).or_default().push((fault, times));
+    }
+
+    /// From now on recorded updates in `scope` suffer faults drawn from `seed`; the narrowest scope decides: channel,
+    /// account, all. Rates of zero spare a scope; they replace what was ordered for it before.
+    pub fn updates(&mut self, scope: UpdateFaultScope, seed: u64, rates: UpdateFaultRates) {
+        self.plans.insert(scope, UpdateFaultPlan::new(seed, rates));
+    }
+
+    /// What a recorded push suffers.
+    pub(super) fn draw(&mut self, user: UserId, channel: Option<ChannelId>) -> Option<PushFault> {
+        let scopes = [
+            channel.map(UpdateFaultScope::Channel),
+            Some(UpdateFaultScope::Account(user)),
+            Some(UpdateFaultScope::All),
+        ];
+        let scope = scopes
+            .into_iter()
+            .flatten()
+            .find(|scope| self.plans.contains_key(scope))?;
+        self.plans.get_mut(&scope)?.draw()
     }
 
     /// Takes everything back that is still waiting.

@@ -36,14 +36,55 @@ impl World {
         except: Option<SessionKey>,
         updates: &enums::Updates,
     ) {
+        self.push_with(account, except, updates, &mut |_, _| None);
+    }
+
+    /// [`World::push`] for changes that a difference brings again: these suffer the faults drawn from a seed.
+    fn push_recorded(
+        &mut self,
+        now: Duration,
+        stream: Stream,
+        account: UserId,
+        except: Option<SessionKey>,
+        updates: &enums::Updates,
+    ) {
+        let channel = match stream {
+            Stream::Channel(channel) => Some(channel),
+            Stream::Account(_) => None,
+        };
+        self.push_with(account, except, updates, &mut |world, push| {
+            let fault = world.faults.draw(account, channel)?;
+            if let PushFault::Delay(by) = fault {
+                world.delay_push(now.saturating_add(by), push.clone());
+            }
+            Some(fault)
+        });
+    }
+
+    fn delay_push(&mut self, at: Duration, push: Push) {
+        let mut key = (at, 0);
+        while self.delayed_pushes.contains_key(&key) {
+            key.1 += 1;
+        }
+        self.delayed_pushes.insert(key, push);
+    }
+
+    fn push_with(
+        &mut self,
+        account: UserId,
+        except: Option<SessionKey>,
+        updates: &enums::Updates,
+        draw: &mut dyn FnMut(&mut Self, &Push) -> Option<PushFault>,
+    ) {
         let sessions = self.listening(account, except);
         if sessions.is_empty() {
             return;
         }
-        let fault = self.faults.take_push(account);
-        if fault == Some(PushFault::Withhold) {
-            return;
-        }
+        let ordered = self.faults.take_push(account);
+        let (due, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(user, _)| *user == account && ordered != Some(PushFault::Swap));
+        self.held = kept;
         let mut encoded: BTreeMap<i32, Bytes> = BTreeMap::new();
         for (key, layer) in sessions {
             let body = encoded
@@ -55,26 +96,27 @@ impl World {
                 session_id: key.session_id,
                 body,
             };
-            if fault == Some(PushFault::Swap) {
-                self.held.push((account, push));
-                continue;
+            let fault = match ordered {
+                Some(fault) => Some(fault),
+                None => draw(self, &push),
+            };
+            match fault {
+                Some(PushFault::Withhold | PushFault::Delay(_)) => {}
+                Some(PushFault::Swap) => self.held.push((account, push)),
+                Some(PushFault::Duplicate) => {
+                    self.counters.count_push();
+                    self.outcome.pushes.push(push.clone());
+                    self.outcome.pushes.push(push);
+                }
+                None => {
+                    self.counters.count_push();
+                    self.outcome.pushes.push(push);
+                }
             }
-            self.counters.count_push();
-            if fault == Some(PushFault::Duplicate) {
-                self.outcome.pushes.push(push.clone());
-            }
-            self.outcome.pushes.push(push);
         }
-        if fault != Some(PushFault::Swap) {
-            let (due, kept) = std::mem::take(&mut self.held)
-                .into_iter()
-                .partition(|(user, _)| *user == account);
-            self.held = kept;
-            let due: Vec<(UserId, Push)> = due;
-            self.outcome
-                .pushes
-                .extend(due.into_iter().map(|(_, push)| push));
-        }
+        self.outcome
+            .pushes
+            .extend(due.into_iter().map(|(_, push)| push));
     }
 
     fn listening(&self, account: UserId, except: Option<SessionKey>) -> Vec<(SessionKey, i32)> {
@@ -144,7 +186,7 @@ impl World {
                     view.container(updates, date, 0)
                 }
             };
-            self.push(account, origin, &container);
+            self.push_recorded(now, Stream::Account(account), account, origin, &container);
             if Some(account) == own {
                 answer = Some(container);
             }
@@ -205,7 +247,7 @@ impl World {
                     .filter_map(|pts| view.channel_update(channel, *pts)),
             );
             let container = view.container(updates, self.stream_date(now, account), 0);
-            self.push(account, origin, &container);
+            self.push_recorded(now, Stream::Channel(channel), account, origin, &container);
             if is_own {
                 answer = Some(container);
             }
@@ -289,7 +331,7 @@ impl World {
         let mut view = View::new(&self.state, account, unix(now), &online);
         let updates = view.seq_update(&change).into_iter().collect();
         let container = view.container(updates, date, seq);
-        self.push(account, None, &container);
+        self.push_recorded(now, Stream::Account(account), account, None, &container);
     }
 
     /// Pushes something that nobody records, as typing.

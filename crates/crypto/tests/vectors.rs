@@ -108,15 +108,6 @@ fn no_group_is_overlooked() {
     assert_eq!(groups, known);
 }
 
-/// crates/mtproto reads a copy beside this file.
-#[test]
-fn copies_of_the_vectors_are_equal() {
-    let copy = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors.json");
-    if let Ok(copy) = std::fs::read_to_string(copy) {
-        assert_eq!(copy, include_str!("../../../tests/vectors.json"));
-    }
-}
-
 #[test]
 fn auth_key_group() {
     let v = vectors();

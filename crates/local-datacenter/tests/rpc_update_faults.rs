@@ -224,6 +224,10 @@ fn restarts_of_the_datacenter_in_between_lose_nothing() {
 }
 
 #[test]
+#[allow(
+    clippy::field_reassign_with_default,
+    reason = "rates of the future may have more fields"
+)]
 fn faults_of_one_channel_leave_private_chats_alone() {
     let mut rates = UpdateFaultRates::default();
     rates.withheld = 1000;

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn both_encrypted_halves_match_the_vectors() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crypto/tests/vectors.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors.json");
         let all: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let text = |group: &str, name: &str| all[group][name].as_str().unwrap().to_owned();

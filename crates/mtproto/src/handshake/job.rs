@@ -141,8 +141,9 @@ fn exponentiate(
 /// Opens the inner data in whichever padding it came. Both are always tried: time spent must not tell
 /// whether the first one fitted.
 fn open_inner(key: &PrivateKey, encrypted: &[u8]) -> Option<Box<InnerData>> {
-    let padded = key.decrypt_padded(encrypted);
-    let legacy = key.decrypt_legacy(encrypted, |data| Some(InnerData::decode(data)?.1));
+    let opened = key.open(encrypted);
+    let padded = opened.padded();
+    let legacy = opened.legacy(|data| Some(InnerData::decode(data)?.1));
     let padded = padded.ok().and_then(|data| InnerData::decode(&data[..]));
     let legacy = legacy.ok().and_then(|data| InnerData::decode(&data));
     padded.or(legacy).map(|(data, _)| Box::new(data))

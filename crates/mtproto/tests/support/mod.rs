@@ -40,7 +40,7 @@ pub fn unhex(text: &str) -> Vec<u8> {
 
 /// The vectors computed by an independent implementation.
 pub fn vectors() -> serde_json::Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crypto/tests/vectors.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

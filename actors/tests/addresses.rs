@@ -1,5 +1,7 @@
 //! Where an account connects to: the addresses it was given, whatever else it is told.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::{Arc, Mutex};
@@ -46,7 +48,7 @@ fn s26_addresses_from_elsewhere_are_never_dialled() {
             account.invoke_raw(again, Default::default()).await.unwrap();
             let dialled = dialled.lock().unwrap();
             assert!(dialled.len() > round);
-            assert!(dialled.iter().all(|address| same(address)));
+            assert!(dialled.iter().all(same));
         }
         account.shutdown(std::time::Duration::from_secs(5)).await;
     });

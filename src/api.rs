@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 use actogram_actors::{Account, ApiActor, CallPolicy};
+use actogram_runtime::Failures;
 use actogram_tl::{Encode, Function, enums, functions, tables, types};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -27,6 +28,7 @@ struct Inner {
     credentials: Credentials,
     defaults: CallPolicy,
     runtime: Handle,
+    failures: Failures,
 }
 
 /// Calls of one account. Cheap to clone, usable from any thread and any tokio runtime.
@@ -41,6 +43,7 @@ impl Api {
         credentials: Credentials,
         defaults: CallPolicy,
         runtime: Handle,
+        failures: Failures,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -48,6 +51,7 @@ impl Api {
                 credentials,
                 defaults,
                 runtime,
+                failures,
             }),
         }
     }
@@ -66,6 +70,11 @@ impl Api {
 
     pub(crate) fn runtime(&self) -> &Handle {
         &self.inner.runtime
+    }
+
+    /// Errors of what nobody awaits.
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.inner.failures
     }
 
     pub(crate) fn random_id(&self) -> i64 {

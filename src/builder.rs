@@ -154,13 +154,15 @@ impl ClientBuilder {
             api_id: self.settings.api_id,
             api_hash: self.settings.api_hash.clone(),
         };
-        let api = Api::new(account, credentials, defaults, Handle::current());
+        let failures = Failures::new(Escalation::Exit);
+        let runtime = Handle::current();
+        let api = Api::new(account, credentials, defaults, runtime, failures.clone());
         let dispatcher = start_dispatcher(&engine, api.clone(), self.order).await?;
         let client = Client {
             api,
             engine,
             dispatcher,
-            failures: Failures::new(Escalation::Exit),
+            failures,
             embedded,
         };
         if !self.settings.bot_token.is_empty() {

@@ -147,21 +147,32 @@ impl Client {
     /// [`LoginError::NotLoggedIn`] at once; later what ended the account: a logout by the other side, or the
     /// supervisor giving up.
     pub async fn run(self) -> Result<()> {
-        self.run_until(std::future::pending::<Result<()>>()).await
+        self.run_until(std::future::pending::<Result<()>>())
+            .await
+            .map(|_| ())
     }
 
-    /// Runs until `work` is done, with its result, or as [`run`](Self::run) until a signal.
+    /// Runs until `work` is done, and gives its value; `None` if it was told to stop before, as [`run`](Self::run) is.
+    ///
+    /// ```no_run
+    /// # use actogram::prelude::*;
+    /// # async fn start(client: Client) -> Result<()> {
+    /// let api = client.api();
+    /// let sent = client.run_until(async move { api.send_message("me", "done").await }).await?;
+    /// println!("{:?}", sent.map(|message| message.id()));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// Those of `work`, and those of [`run`](Self::run).
-    pub async fn run_until(self, work: impl Future<Output = Result<()>>) -> Result<()> {
+    pub async fn run_until<T>(self, work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
         // Before anything that takes time: a program that is told to stop while it catches up stops in order, too.
         let mut signals = StopSignals::listen()?;
         let outcome = tokio::select! {
-            outcome = self.start_and_work(work) => outcome,
+            outcome = self.start_and_work(work) => outcome.map(Some),
             () = signals.next() => {
                 tracing::info!("stopping; a second signal ends at once");
-                Ok(())
+                Ok(None)
             }
         };
         tokio::select! {
@@ -171,20 +182,20 @@ impl Client {
         outcome
     }
 
-    async fn start_and_work(&self, work: impl Future<Output = Result<()>>) -> Result<()> {
+    async fn start_and_work<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.start().await?;
         tokio::select! {
             done = work => done,
-            ended = self.ended() => ended,
+            ended = self.ended() => Err(ended),
             failure = self.failures.surfaced() => {
                 Err(Error::Engine(format!("{} failed: {}", failure.who, failure.reason)))
             }
         }
     }
 
-    async fn ended(&self) -> Result<()> {
+    async fn ended(&self) -> Error {
         let reason = self.account().ended().await;
-        Err(Error::Engine(format!("the account ended: {reason}")))
+        Error::Engine(format!("the account ended: {reason}"))
     }
 
     /// Refuses new calls, lets handlers and calls end until `deadline`, stores positions and closes connections.

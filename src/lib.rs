@@ -11,11 +11,16 @@ mod loops;
 mod objects;
 mod peers;
 mod settings;
+mod strands;
 mod text;
 
 pub use actogram_actors::{AccountEvent, ApiActor, CallError, DedupeId, Engine};
 /// Supervised actors, loops and combinators; usable without Telegram.
 pub use actogram_runtime as runtime;
+/// Futures and calls combined: see [`runtime::combine`] for what becomes of the losers.
+pub use actogram_runtime::{
+    Escalation, Strand, all, any, first, sleep, some, timeout, timeout_opt,
+};
 /// Telegram's schema: types, functions, codecs.
 pub use actogram_tl as tl;
 pub use api::Api;

@@ -79,10 +79,11 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// The methods every call builder has. The type needs a field `options: CallOptions` and `IntoFuture`.
+/// The methods every call builder has. The type needs a field `options: CallOptions`, and `IntoFuture` where the last
+/// brackets hold.
 macro_rules! call_options {
-    ($($call:ty),+) => {$(
-        impl $call {
+    ([$($generics:tt)*] $call:ty, [$($bounds:tt)*]) => {
+        impl<$($generics)*> $call {
             /// Stops waiting after this time, with [`Error::Timeout`](crate::Error::Timeout). The call itself goes
             /// on, unless [`cancel_on_drop`](Self::cancel_on_drop) is set too.
             pub fn timeout(mut self, limit: std::time::Duration) -> Self {
@@ -108,17 +109,26 @@ macro_rules! call_options {
                 self
             }
 
-            /// Starts the call without waiting for it. An error is logged.
-            pub fn detach(self) {
-                let runtime = self.api.runtime().clone();
-                let pending = std::future::IntoFuture::into_future(self);
-                runtime.spawn(async move {
-                    if let Err(error) = pending.await {
-                        tracing::warn!(%error, "a detached call failed");
+            /// Starts the call without waiting for it. An error is logged and
+            /// [counted](crate::Client::unawaited_errors), and never surfaces. Calls that are detached one after another
+            /// may be carried out in any order.
+            pub fn detach(self)
+            where
+                $($bounds)*
+            {
+                let api = self.api.clone();
+                let call = std::future::IntoFuture::into_future(self);
+                api.runtime().clone().spawn(async move {
+                    if let Err(error) = call.await {
+                        let failures = api.failures().with(actogram_runtime::Escalation::Report);
+                        failures.report("a detached call", actogram_runtime::ExitReason::error(error));
                     }
                 });
             }
         }
+    };
+    ($($call:ty),+) => {$(
+        call_options!([] $call, []);
     )+};
 }
 pub(crate) use call_options;

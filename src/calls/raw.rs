@@ -71,32 +71,7 @@ impl IntoFuture for CallByName {
 
 call_options!(CallByName);
 
-impl<F: Function> Invoke<F> {
-    /// Stops waiting after this time, with [`Error::Timeout`]. The call itself goes on, unless
-    /// [`cancel_on_drop`](Self::cancel_on_drop) is set too.
-    pub fn timeout(mut self, limit: std::time::Duration) -> Self {
-        self.options.timeout = Some(limit);
-        self
-    }
-
-    /// How often errors of the datacenter's own (class 500) are tried again.
-    pub fn retries(mut self, retries: u32) -> Self {
-        self.options.retries = Some(retries);
-        self
-    }
-
-    /// The longest flood wait that is slept through; a longer one is returned as an error.
-    pub fn flood_wait_limit(mut self, limit: std::time::Duration) -> Self {
-        self.options.flood_wait_limit = Some(limit);
-        self
-    }
-
-    /// Cancels the call when its future is dropped. It may have been carried out by then.
-    pub fn cancel_on_drop(mut self) -> Self {
-        self.options.cancel_on_drop = true;
-        self
-    }
-}
+call_options!([F: Function] Invoke<F>, [F: Send + 'static, F::Response: Send + 'static]);
 
 /// Reads an answer as the method's result.
 pub(crate) fn decode<T: Decode>(method: &str, answer: bytes::Bytes) -> Result<T> {

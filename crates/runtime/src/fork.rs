@@ -106,6 +106,39 @@ where
     Strand { result: rx }
 }
 
+/// As [`call_fork`], for a future that may go to another thread: `spawn` is given what is left of it.
+#[track_caller]
+pub fn call_fork_on<F, T, E>(
+    failures: &Failures,
+    future: F,
+    spawn: impl FnOnce(Pin<Box<dyn Future<Output = ()> + Send>>),
+) -> Strand<T>
+where
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    let at = Location::caller().to_string();
+    let (tx, rx) = oneshot::channel();
+    let mut future = Guarded::new(future);
+    let begun = future.poll_unpin(&mut Context::from_waker(Waker::noop()));
+    let failures = failures.clone();
+    match begun {
+        Poll::Pending => spawn(Box::pin(async move {
+            let result = settled(future.await);
+            report(&failures, &at, &result);
+            // Nobody may be waiting for it.
+            let _ = tx.send(result);
+        })),
+        Poll::Ready(ended) => {
+            let result = settled(ended);
+            report(&failures, &at, &result);
+            let _ = tx.send(result);
+        }
+    }
+    Strand { result: rx }
+}
+
 /// As [`call_fork`], but begins in the arbiter's next turn, and there is no result to wait for.
 ///
 /// # Panics

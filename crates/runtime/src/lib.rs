@@ -23,7 +23,7 @@ pub use combine::{
     timeout_opt,
 };
 pub use failures::{Escalation, Failure, Failures};
-pub use fork::{Strand, call_fork, call_fork_defer, detach};
+pub use fork::{Strand, call_fork, call_fork_defer, call_fork_on, detach};
 pub use loops::*;
 pub use supervision::*;
 pub use watchdog::{Blocked, Watchdog};

@@ -5,10 +5,14 @@ mod network_support;
 
 use std::time::Duration;
 
-use actogram_local_datacenter::Lost;
+use actogram_local_datacenter::{LocalDatacenter, Lost};
 use actogram_mtproto::transport::Kind;
 use actogram_tl::{Encode, enums, functions, mtproto, types};
 use network_support::*;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 const CONFIG: functions::help::GetConfig = functions::help::GetConfig;
 
@@ -421,5 +425,172 @@ async fn another_session_of_the_key_can_be_destroyed_and_its_own_cannot() {
         client.idle(Duration::from_millis(100)).await.unwrap();
         assert_eq!(datacenter.counts(), (1, left));
         client.invoke(&CONFIG).await.unwrap();
+    }
+}
+
+/// What the client puts on the wire for a call, without sending it.
+fn withheld(client: &mut Client) -> bytes::Bytes {
+    let now = client.now();
+    client.disconnect();
+    client.session.connected(now);
+    client.start(&me());
+    client.session.poll_transmit(now).unwrap().payload
+}
+
+/// Sends packets of somebody else over another connection, and waits until they were taken.
+async fn replay(datacenter: &LocalDatacenter, payloads: &[bytes::Bytes]) {
+    // The last one is of a key that nobody has: for it the connection is closed.
+    let nobodys = bytes::Bytes::from_static(&[1; 72]);
+    let payloads: Vec<_> = payloads.iter().cloned().chain([nobodys]).collect();
+    read_to_end(&mut open_and_send(datacenter, &payloads).await).await;
+}
+
+async fn open_and_send(datacenter: &LocalDatacenter, payloads: &[bytes::Bytes]) -> TcpStream {
+    let mut stream = TcpStream::connect(datacenter.address().unwrap())
+        .await
+        .unwrap();
+    let mut framed = vec![0xef];
+    for payload in payloads {
+        framed.push(0x7f);
+        framed.extend_from_slice(&u32::try_from(payload.len() / 4).unwrap().to_le_bytes()[..3]);
+        framed.extend_from_slice(payload);
+    }
+    stream.write_all(&framed).await.unwrap();
+    stream
+}
+
+/// R5: whoever captured packets and sends them again when their session is forgotten has nothing carried out.
+#[tokio::test]
+async fn r5_a_packet_that_was_captured_is_not_carried_out_again_after_a_loss() {
+    let datacenter = datacenter().await;
+    let executed = || datacenter.operator().counters().executed("users.getUsers");
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in(&datacenter, "captured_bot").await;
+    for round in 0..8 {
+        client.sent_payloads.clear();
+        client.invoke(&me()).await.unwrap();
+        let captured = client.sent_payloads.clone();
+        match round % 4 {
+            0 => datacenter.forget_sessions(),
+            1 => datacenter.restart(Lost {
+                sessions: true,
+                ..Lost::default()
+            }),
+            2 => {
+                let lost = client.session.session_id();
+                let key = client.key.clone();
+                let mut other = Client::connect(&datacenter).await;
+                other.key = key;
+                other.begin_session(0);
+                other.start(&mtproto::functions::DestroySession { session_id: lost });
+                other.invoke(&CONFIG).await.unwrap();
+            }
+            _ => {
+                let key = client.key.clone();
+                let mut other = Client::connect(&datacenter).await;
+                other.key = key;
+                for _ in 0..64 {
+                    other.begin_session(0);
+                    other.invoke(&CONFIG).await.unwrap();
+                }
+            }
+        }
+        let before = executed();
+        // Before the client comes back, and after it did.
+        if round >= 4 {
+            let call = client.start(&me());
+            let (outcome, _) = client.finish_whatever_happens(call).await;
+            assert!(matches!(outcome, Outcome::Answer(_)), "{outcome:?}");
+            assert_eq!(executed(), before + 1);
+        }
+        let before = executed();
+        for _ in 0..2 {
+            replay(&datacenter, &captured).await;
+            datacenter.forget_sessions();
+        }
+        assert_eq!(executed(), before, "round {round}");
+        let call = client.start(&me());
+        let (outcome, _) = client.finish_whatever_happens(call).await;
+        assert!(matches!(outcome, Outcome::Answer(_)), "{outcome:?}");
+        assert_eq!(executed(), before + 1, "round {round}");
+    }
+
+    // The twin: what did not arrive before the loss is carried out after it, by whatever way it comes, and once.
+    let payload = withheld(&mut client);
+    datacenter.forget_sessions();
+    let before = executed();
+    for _ in 0..3 {
+        replay(&datacenter, std::slice::from_ref(&payload)).await;
+        datacenter.forget_sessions();
+    }
+    assert_eq!(executed(), before + 1);
+}
+
+/// A packet that somebody sends again over a connection of his own does not bring him what is meant for the client.
+#[tokio::test]
+async fn s7_a_replayed_packet_does_not_draw_the_session_to_another_connection() {
+    let datacenter = datacenter().await;
+    let operator = datacenter.operator();
+    let bot = operator.create_bot("drawn_bot", "Drawn").unwrap();
+    let person = operator.create_user("19990000003", "Person").unwrap();
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in_with(&bot.token).await;
+    client.sent_payloads.clear();
+    client.invoke(&me()).await.unwrap();
+    let captured = client.sent_payloads.clone();
+    let push = |text: &str| {
+        let to = actogram_local_datacenter::model::PeerKey::User(bot.id);
+        operator.send_message(person, to, text).unwrap();
+    };
+    for round in 1..=3 {
+        let mut stream = open_and_send(&datacenter, &captured).await;
+        push("for the client alone");
+        // It comes although the client says nothing that would draw its session back.
+        client
+            .until(|client| client.updates.len() >= round)
+            .await
+            .unwrap();
+        stream.shutdown().await.unwrap();
+        assert_eq!(read_to_end(&mut stream).await, b"", "nothing for the thief");
+    }
+
+    // The twin: a packet that is new does, since the client itself may have found another way.
+    let payload = withheld(&mut client);
+    let mut stream = open_and_send(&datacenter, &[payload]).await;
+    let mut said = [0; 64];
+    stream.read_exact(&mut said).await.unwrap();
+}
+
+/// What is pushed to a client that stays away is given up in the end; it is told to ask, once.
+#[tokio::test]
+async fn a_client_that_missed_too_many_updates_is_told_so_once() {
+    let datacenter = datacenter().await;
+    let operator = datacenter.operator();
+    let bot = operator.create_bot("missing_bot", "Missing").unwrap();
+    let person = operator.create_user("19990000004", "Person").unwrap();
+    let mut client = Client::connect(&datacenter).await;
+    client.log_in_with(&bot.token).await;
+    let too_long = enums::Updates::UpdatesTooLong.to_bytes();
+    let told = |client: &Client| client.updates.iter().filter(|it| **it == too_long).count();
+    for (pushes, expected) in [(50, 0), (4200, 1), (50, 1), (9000, 2)] {
+        client.disconnect();
+        while datacenter.counts().0 > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for _ in 0..pushes {
+            let to = actogram_local_datacenter::model::PeerKey::User(bot.id);
+            operator.send_message(person, to, "hello").unwrap();
+            // The datacenter runs on this thread: now it hands the update to the session.
+            tokio::task::yield_now().await;
+        }
+        client.reconnect().await;
+        client.invoke(&CONFIG).await.unwrap();
+        client
+            .until(|client| told(client) >= expected)
+            .await
+            .unwrap();
+        // What is left is read, so that the next loss is another one.
+        client.idle(Duration::from_millis(300)).await.unwrap();
+        assert_eq!(told(&client), expected, "after {pushes}");
     }
 }

@@ -16,6 +16,7 @@ use actogram_mtproto::{
     },
     transport::{SeenHeaders, error_code},
 };
+use actogram_tl::{Encode, enums};
 use bytes::BytesMut;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -101,7 +102,7 @@ impl Hub {
     pub(crate) fn new(world: Arc<Mutex<World>>, mut config: HubConfig) -> Arc<Self> {
         Arc::new(Self {
             world,
-            clock: config.clock,
+            clock: config.clock.clone(),
             keys: config.keys,
             slots: HandshakeSlots::new(EXCHANGES_PER_PEER, EXCHANGES),
             seen_headers: Arc::new(Mutex::new(SeenHeaders::new(HEADERS))),
@@ -110,7 +111,7 @@ impl Hub {
             inline_crypto: config.inline_crypto,
             rescheduled: Notify::new(),
             state: Mutex::new(State {
-                sessions: Sessions::default(),
+                sessions: Sessions::new(config.clock.clone()),
                 connections: BTreeMap::new(),
                 next_connection: 0,
                 random: config.random,
@@ -243,19 +244,28 @@ impl Hub {
             session.set_strictness(strictness);
             session
         });
-        let previous = entry.connection.replace(connection);
-        if previous != Some(connection) {
+        // A copy of an earlier packet says nothing about where the client is: it must not draw the session away.
+        let previous = entry.connection;
+        let moves = previous != Some(connection)
+            && (previous.is_none() || !entry.session.is_replay(&opened));
+        if moves {
+            entry.connection = Some(connection);
             entry.session.attached();
         }
         entry.session.handle_input(now, opened, salts);
         let events: Vec<_> = std::iter::from_fn(|| entry.session.poll_event()).collect();
-        if let Some(other) = previous.filter(|other| *other != connection)
-            && let Some(other) = state.connections.get_mut(&other)
+        if moves {
+            if let Some(other) = previous.and_then(|other| state.connections.get_mut(&other)) {
+                other.sessions.remove(&id);
+            }
+            if let Some(this) = state.connections.get_mut(&connection) {
+                this.sessions.insert(id);
+            }
+        } else if let Some(other) = previous.filter(|other| *other != connection)
+            && let Some(other) = state.connections.get(&other)
         {
-            other.sessions.remove(&id);
-        }
-        if let Some(this) = state.connections.get_mut(&connection) {
-            this.sessions.insert(id);
+            // The answer that is asked for once more goes where the session is.
+            other.wake.notify_one();
         }
         drop(guard);
         if let Some((key, session)) = gone {
@@ -313,6 +323,13 @@ impl Hub {
                 }
                 if existed {
                     state.doom(id.0);
+                }
+            }
+            Event::PushesLost => {
+                // Now that the client speaks, it listens: behind what is left of the pushes this is not given up itself.
+                if let Some((entry, _)) = self.state().sessions.both(id) {
+                    let told = enums::Updates::UpdatesTooLong.to_bytes();
+                    entry.session.push(self.clock.now(), &told);
                 }
             }
             Event::DisconnectAfter(delay) => {

@@ -7,6 +7,8 @@ use std::{
 
 use actogram_mtproto::session::{ServerSalts, server::ServerSession};
 
+use super::Clock;
+
 /// Key id and session id.
 pub(crate) type SessionId = (i64, i64);
 
@@ -20,6 +22,14 @@ const MOST_PER_KEY: usize = 64;
 /// missed. Longer than clients take to find another network, or to wake up.
 pub(crate) const KEPT: Duration = Duration::from_secs(15 * 60);
 
+/// Messages older than this many seconds are refused whoever sends them
+/// (<https://core.telegram.org/mtproto/description#message-identifier-msg-id>).
+const OLDEST: i64 = 300;
+
+/// How many forgotten sessions of one key are guarded against copies of their messages. Beyond them the key's salts are
+/// forgotten, with which such copies were made.
+const MOST_FORGOTTEN: usize = 1024;
+
 pub(crate) struct Entry {
     pub(crate) session: ServerSession,
     pub(crate) connection: Option<ConnectionId>,
@@ -30,14 +40,27 @@ pub(crate) struct Entry {
 }
 
 /// Sessions outlive connections; salts outlive sessions.
-#[derive(Default)]
 pub(crate) struct Sessions {
+    clock: Clock,
     entries: BTreeMap<SessionId, Entry>,
+    /// The highest message id of sessions that are gone, for as long as a copy of it would be taken: whoever captured a
+    /// packet could otherwise have it carried out again in a session that knows nothing of it.
+    forgotten: BTreeMap<SessionId, i64>,
     salts: HashMap<i64, ServerSalts>,
     uses: u64,
 }
 
 impl Sessions {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            entries: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
+            salts: HashMap::new(),
+            uses: 0,
+        }
+    }
+
     pub(crate) fn new_key(&mut self, key: i64, salts: ServerSalts) {
         self.salts.insert(key, salts);
     }
@@ -55,11 +78,18 @@ impl Sessions {
         } else {
             self.make_room(id.0)
         };
-        let entry = self.entries.entry(id).or_insert_with(|| Entry {
-            session: make(),
-            connection: None,
-            away_since: None,
-            used,
+        let forgotten = self.forgotten.get(&id);
+        let entry = self.entries.entry(id).or_insert_with(|| {
+            let mut session = make();
+            if let Some(msg_id) = forgotten {
+                session.refuse_up_to(*msg_id);
+            }
+            Entry {
+                session,
+                connection: None,
+                away_since: None,
+                used,
+            }
         });
         entry.used = used;
         entry.away_since = None;
@@ -77,7 +107,7 @@ impl Sessions {
         let oldest = oldest
             .or_else(|| of_key().min_by_key(|(_, entry)| entry.used))
             .map(|(id, _)| *id)?;
-        self.entries.remove(&oldest);
+        self.remove(oldest);
         Some(oldest)
     }
 
@@ -89,14 +119,10 @@ impl Sessions {
 
     /// Forgets the sessions that have waited long enough by now.
     pub(crate) fn expire(&mut self, now: Duration) -> Vec<SessionId> {
-        let mut gone = Vec::new();
-        self.entries.retain(|id, entry| {
-            let expired = entry.away_since.is_some_and(|since| since + KEPT <= now);
-            if expired {
-                gone.push(*id);
-            }
-            !expired
-        });
+        let expired = |entry: &Entry| entry.away_since.is_some_and(|since| since + KEPT <= now);
+        let gone = self.entries.iter().filter(|(_, entry)| expired(entry));
+        let gone: Vec<_> = gone.map(|(id, _)| *id).collect();
+        self.remove_all(&gone);
         gone
     }
 
@@ -108,7 +134,28 @@ impl Sessions {
     }
 
     pub(crate) fn remove(&mut self, id: SessionId) -> bool {
-        self.entries.remove(&id).is_some()
+        let existed = self.entries.contains_key(&id);
+        self.remove_all(&[id]);
+        existed
+    }
+
+    fn remove_all(&mut self, gone: &[SessionId]) {
+        let second = self.clock.unix().as_secs() as i64;
+        let could_come_again = |msg_id: &i64| second - (*msg_id as u64 >> 32) as i64 <= OLDEST;
+        self.forgotten.retain(|_, msg_id| could_come_again(msg_id));
+        for id in gone {
+            let last = self.entries.remove(id);
+            let last = last.and_then(|entry| entry.session.highest_msg_id());
+            let Some(msg_id) = last.filter(could_come_again) else {
+                continue;
+            };
+            let of_key = (id.0, i64::MIN)..=(id.0, i64::MAX);
+            if self.forgotten.range(of_key).count() < MOST_FORGOTTEN {
+                self.forgotten.insert(*id, msg_id);
+            } else if let Some(salts) = self.salts.get_mut(&id.0) {
+                salts.forget();
+            }
+        }
     }
 
     pub(crate) fn remove_key(&mut self, key: i64) -> Vec<SessionId> {
@@ -120,12 +167,15 @@ impl Sessions {
         for id in &gone {
             self.entries.remove(id);
         }
+        self.forgotten.retain(|(of, _), _| *of != key);
         self.salts.remove(&key);
         gone
     }
 
     pub(crate) fn clear(&mut self) -> Vec<SessionId> {
-        std::mem::take(&mut self.entries).into_keys().collect()
+        let gone: Vec<_> = self.entries.keys().copied().collect();
+        self.remove_all(&gone);
+        gone
     }
 
     pub(crate) fn forget_salts(&mut self) {

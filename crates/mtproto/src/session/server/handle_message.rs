@@ -146,6 +146,7 @@ impl ServerSession {
         match second - seconds(msg_id) {
             age if age > OLDEST => Some(code::TOO_LOW),
             age if age < -NEWEST => Some(code::TOO_HIGH),
+            _ if self.is_forgotten(msg_id) => Some(code::TOO_OLD),
             _ => None,
         }
     }

@@ -149,8 +149,10 @@ pub struct ServerSession {
     ids: MessageIds,
     content: i32,
     received: Received,
-    /// Older ones are refused: they could have been carried out before this session's memory begins.
+    /// What the client was told to be the session's first message.
     first_msg_id: Option<i64>,
+    /// Up to this one, messages could have been carried out before this session's memory begins.
+    forgotten: Option<i64>,
     containers: BTreeSet<u64>,
     /// What became of the received messages, and of all calls that are not over.
     fates: HashMap<i64, Fate>,
@@ -182,6 +184,7 @@ impl ServerSession {
             content: 0,
             received: Received::default(),
             first_msg_id: None,
+            forgotten: None,
             containers: BTreeSet::new(),
             fates: HashMap::new(),
             highest_seq_no: None,
@@ -203,6 +206,25 @@ impl ServerSession {
     /// Sets how strict the session is.
     pub fn set_strictness(&mut self, strictness: Strictness) {
         self.strictness = strictness;
+    }
+
+    /// Refuses messages up to this id with code 20, "too old to tell": a session with the same number was forgotten that may
+    /// have carried them out, and somebody on the way may have kept copies. Wants to be told of for as long as a message of
+    /// that age would be taken, which is 300 s (<https://core.telegram.org/mtproto/description#message-identifier-msg-id>).
+    pub fn refuse_up_to(&mut self, msg_id: i64) {
+        let higher = |known: i64| order(known) >= order(msg_id);
+        if !self.forgotten.is_some_and(higher) {
+            self.forgotten = Some(msg_id);
+        }
+    }
+
+    /// The highest id that was taken or is [refused](Self::refuse_up_to): what a session that follows this one must refuse.
+    pub fn highest_msg_id(&self) -> Option<i64> {
+        let container = self.containers.last().map(|id| *id as i64);
+        [self.received.highest(), container, self.forgotten]
+            .into_iter()
+            .flatten()
+            .max_by_key(|msg_id| order(*msg_id))
     }
 
     /// The session's number, chosen by the client.
@@ -247,6 +269,12 @@ impl ServerSession {
         self.containers.contains(&order(msg_id))
             || self.fates.contains_key(&msg_id)
             || self.received.arrival(msg_id) != Arrival::New
+            || self.is_forgotten(msg_id)
+    }
+
+    fn is_forgotten(&self, msg_id: i64) -> bool {
+        self.forgotten
+            .is_some_and(|forgotten| order(msg_id) <= order(forgotten))
     }
 
     /// Takes a message of this session.

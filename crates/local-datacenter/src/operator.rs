@@ -1,5 +1,6 @@
 //! The operator of a datacenter: makes accounts, plays counterparts, reads what happened, orders faults.
 
+mod bots;
 mod channels;
 
 use std::fmt;
@@ -172,11 +173,14 @@ impl Operator {
         order: impl FnOnce(&mut World, Duration) -> Result<R, OperatorError>,
     ) -> Result<R, OperatorError> {
         let mut world = self.lock();
+        let due = world.poll_timeout();
         let result = order(&mut world, (self.clock)());
         let stored = world.flush();
         let outcome = world.take_outcome();
+        // What was put off is told too: whoever delivers sleeps until the next thing that is due.
+        let rescheduled = world.poll_timeout() != due;
         drop(world);
-        if outcome != Outcome::default() {
+        if outcome != Outcome::default() || rescheduled {
             // Nobody listens after the datacenter was shut down; the order is recorded all the same.
             let _ = self.outbox.send(outcome);
         }
@@ -293,6 +297,7 @@ impl Operator {
                 bot: Some(Bot {
                     token: SecretBytes::new(token.as_bytes()),
                     info_version: 1,
+                    inline_placeholder: None,
                     commands: Vec::new(),
                 }),
                 deleted: false,

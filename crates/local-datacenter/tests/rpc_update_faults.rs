@@ -229,8 +229,10 @@ fn restarts_of_the_datacenter_in_between_lose_nothing() {
     reason = "rates of the future may have more fields"
 )]
 fn faults_of_one_channel_leave_private_chats_alone() {
-    let mut rates = UpdateFaultRates::default();
-    rates.withheld = 1000;
+    let rates = UpdateFaultRates {
+        withheld: 1000,
+        ..UpdateFaultRates::default()
+    };
     let mut p = pair();
     let alices = create(&mut p.rig, &mut p.alice, "Club", false);
     publish(&mut p.rig, &mut p.alice, &alices, "our_club");

@@ -59,6 +59,9 @@ pub struct Bot {
     pub token: SecretBytes,
     /// Grows with every change of `commands`.
     pub info_version: i32,
+    /// Set for bots that answer inline queries: what is shown before the query is typed.
+    #[serde(default)]
+    pub inline_placeholder: Option<String>,
     /// Commands by scope (an encoded `BotCommandScope` in hexadecimal) and language.
     pub commands: Vec<BotCommands>,
 }

@@ -15,7 +15,7 @@ use super::records::{AuthKeyId, KeyEntry, UserId};
 use super::secret::SecretBytes;
 use super::sessions::{SessionKey, Sessions};
 use super::state::{State, Touched};
-use crate::rpc::{Counters, Faults, SrpServers, Waiting};
+use crate::rpc::{Counters, Faults, Queries, SrpServers, Waiting};
 use crate::storage::{Journal, StorageError};
 
 /// Where a datacenter listens, as `help.getConfig` tells it.
@@ -162,6 +162,7 @@ pub struct World {
     pub(crate) counters: Counters,
     pub(crate) waiting: Vec<Waiting>,
     pub(crate) delayed: BTreeMap<(Duration, u64), Answer>,
+    pub(crate) queries: Queries,
     pub(crate) delayed_pushes: BTreeMap<(Duration, u64), Push>,
     pub(crate) online: BTreeMap<UserId, i32>,
     pub(crate) exported: BTreeMap<(UserId, Vec<u8>), Duration>,
@@ -219,6 +220,7 @@ impl World {
             counters: Counters::default(),
             waiting: Vec::new(),
             delayed: BTreeMap::new(),
+            queries: Queries::default(),
             delayed_pushes: BTreeMap::new(),
             online: BTreeMap::new(),
             exported: BTreeMap::new(),

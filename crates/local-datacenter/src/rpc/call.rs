@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use actogram_tl as tl;
-use tl::enums;
+use tl::{Encode, enums};
 
 use super::channel_view::{channel_access_hash, is_open_to};
 use super::errors::{
     CHANNEL_INVALID, CHANNEL_PRIVATE, CHAT_ID_INVALID, PEER_ID_INVALID, RpcResult, USER_ID_INVALID,
     bad, unauthorized,
 };
+use super::queries::{Asker, BOT_PATIENCE, Query, Question};
 use super::view;
 use crate::model::world::unix;
 use crate::model::{
@@ -54,6 +55,10 @@ pub(crate) struct Call<'w> {
     pub(crate) origin: Option<SessionKey>,
     pub(crate) msg_id: i64,
     pub(crate) user: Option<UserId>,
+    /// Where and how to answer later; nothing when the operator acts for an account.
+    pub(crate) later: Option<(CallContext, i32)>,
+    /// The call is answered later, unless its own answer is an error about the request.
+    pub(crate) asked: Option<i64>,
 }
 
 impl<'w> Call<'w> {
@@ -67,11 +72,64 @@ impl<'w> Call<'w> {
             origin: None,
             msg_id: 0,
             user: Some(user),
+            later: None,
+            asked: None,
         }
     }
 
     pub(crate) fn date(&self) -> i32 {
         unix(self.now)
+    }
+
+    /// Puts a question to a bot. The call is answered by the bot, or after [`BOT_PATIENCE`] with what it returns.
+    pub(crate) fn ask(&mut self, bot: UserId, question: Question, method: &'static str) -> i64 {
+        let query_id = actogram_crypto::random::i64(&mut self.world.random) | 1;
+        let deadline = self.now + BOT_PATIENCE;
+        let asker = self.later.map(|(context, layer)| Asker {
+            context,
+            layer,
+            method,
+        });
+        let query = Query {
+            bot,
+            user: self.user.unwrap_or_default(),
+            question,
+            asker,
+            deadline,
+        };
+        self.world.queries.open.insert(query_id, query);
+        self.asked = Some(query_id);
+        query_id
+    }
+
+    /// An unanswered question to the calling bot: `QUERY_ID_INVALID`.
+    pub(crate) fn own_query(
+        &self,
+        bot: UserId,
+        query_id: i64,
+        fits: impl Fn(&Question) -> bool,
+    ) -> RpcResult<&Query> {
+        self.world
+            .queries
+            .open
+            .get(&query_id)
+            .filter(|query| query.bot == bot && fits(&query.question))
+            .ok_or(bad("QUERY_ID_INVALID"))
+    }
+
+    /// Answers the call that waits for a question; returns whether there is one.
+    pub(crate) fn answer_query<T: Encode>(&mut self, query_id: i64, answer: &T) -> bool {
+        let Some(query) = self.world.queries.open.remove(&query_id) else {
+            return false;
+        };
+        let Some(asker) = query.asker else {
+            return false;
+        };
+        let body = answer.to_bytes_for(asker.layer);
+        self.world.counters.count_executed(asker.method);
+        self.world
+            .finish(&asker.context, asker.method, Ok(body), self.now);
+        true
     }
 
     /// The account that calls.

@@ -76,6 +76,8 @@ pub(crate) struct Waiting {
 enum Step {
     Answered(RpcResult<Bytes>, String),
     Wait(Vec<i64>, Bytes),
+    /// A bot answers, or nobody does.
+    Asked,
 }
 
 impl World {
@@ -92,7 +94,8 @@ impl World {
         let delayed = self.delayed.keys().next().map(|(at, _)| *at);
         let waiting = self.waiting.iter().map(|waiting| waiting.deadline).min();
         let pushes = self.delayed_pushes.keys().next().map(|(at, _)| *at);
-        [delayed, waiting, pushes].into_iter().flatten().min()
+        let bots = self.queries.next_deadline();
+        [delayed, waiting, pushes, bots].into_iter().flatten().min()
     }
 
     /// Sends late answers and updates and gives up on predecessors that did not come.
@@ -120,6 +123,10 @@ impl World {
             let result = Err(bad("MSG_WAIT_TIMEOUT"));
             self.finish(&waiting.context, "invokeAfterMsg", result, now);
         }
+        for asker in self.queries.expire(now) {
+            let result = Err(bad("BOT_RESPONSE_TIMEOUT"));
+            self.finish(&asker.context, asker.method, result, now);
+        }
         self.take_outcome()
     }
 
@@ -129,6 +136,7 @@ impl World {
         let mut without_updates = without_updates;
         match self.step(context, body, &mut without_updates, waited) {
             Step::Answered(result, method) => self.finish(context, &method, result, context.now),
+            Step::Asked => {}
             Step::Wait(after, query) => self.waiting.push(Waiting {
                 context: *context,
                 after,
@@ -176,7 +184,7 @@ impl World {
         outcomes.iter().all(Option::is_some).then_some(true)
     }
 
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         context: &CallContext,
         method: &str,
@@ -240,16 +248,32 @@ impl World {
             return Step::Answered(Err(error), format!("{id:08x}"));
         };
         let method = info.name;
-        let result = self.execute(context, info.id, method, query);
-        Step::Answered(result, method.to_owned())
+        match self.execute(context, info.id, method, query) {
+            Some(result) => Step::Answered(result, method.to_owned()),
+            None => Step::Asked,
+        }
     }
 
+    /// Nothing if the answer comes later.
     fn execute(
         &mut self,
         context: &CallContext,
         id: u32,
         method: &str,
         query: Bytes,
+    ) -> Option<RpcResult<Bytes>> {
+        let mut asked = false;
+        let result = self.execute_now(context, id, method, query, &mut asked);
+        (!asked).then_some(result)
+    }
+
+    fn execute_now(
+        &mut self,
+        context: &CallContext,
+        id: u32,
+        method: &str,
+        query: Bytes,
+        asked: &mut bool,
     ) -> RpcResult<Bytes> {
         let identity = self.state.identity(context.auth_key_id);
         let user = self.state.account_of(identity);
@@ -267,9 +291,13 @@ impl World {
             origin: Some(context.session()),
             msg_id: context.msg_id,
             user,
+            later: Some((*context, layer)),
+            asked: None,
             world: self,
         };
-        let answer = match routes::route(&mut call, id, query, layer) {
+        let routed = routes::route(&mut call, id, query, layer);
+        *asked = call.asked.is_some();
+        let answer = match routed {
             Some(result) => result?,
             None => {
                 tracing::warn!(method, "a method that is not built was called");

@@ -17,7 +17,7 @@ pub(crate) fn access_hash(state: &State, viewer: UserId, target: UserId) -> i64 
 }
 
 /// A number that only this world can tell, and tells to `viewer` only.
-pub(super) fn hash(state: &State, domain: &[u8], viewer: UserId, target: i64) -> i64 {
+pub(in crate::rpc) fn hash(state: &State, domain: &[u8], viewer: UserId, target: i64) -> i64 {
     let mut input = Vec::with_capacity(56);
     if let Some(secret) = &state.secret {
         input.extend_from_slice(secret.expose());
@@ -249,6 +249,9 @@ impl<'s> View<'s> {
         if let Some(bot) = &user.bot {
             object.bot = true;
             object.bot_info_version = Some(bot.info_version);
+            object
+                .bot_inline_placeholder
+                .clone_from(&bot.inline_placeholder);
             // Every message of a group reaches its bots: privacy mode is off.
             object.bot_chat_history = true;
         } else {

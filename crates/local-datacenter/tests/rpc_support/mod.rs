@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actogram_crypto::random::SeededRandom;
 use actogram_local_datacenter::model::{
     Answer, IssuedCode, Outcome, Push, UserId, World, WorldConfig,
 };
+use actogram_local_datacenter::operator::Operator;
 use actogram_local_datacenter::rpc::{CallContext, RpcError};
 use actogram_local_datacenter::storage::{Journal, MemoryJournal};
 use actogram_tl as tl;
@@ -406,6 +408,40 @@ pub fn only_new_message(pushes: &[enums::Updates]) -> types::Message {
         .collect();
     assert_eq!(new.len(), 1, "{pushes:?}");
     new[0].clone()
+}
+
+/// Lets the operator give orders; what these push is taken as after a call.
+pub fn operate<R>(rig: &mut Rig, orders: impl FnOnce(&Operator) -> R) -> R {
+    let now = rig.now;
+    let world = std::mem::replace(&mut rig.world, Rig::new().world);
+    let world = Arc::new(Mutex::new(world));
+    let (outbox, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+    let operator = Operator::new(Arc::clone(&world), Arc::new(move || now), outbox);
+    let result = orders(&operator);
+    drop(operator);
+    rig.world = Arc::into_inner(world).unwrap().into_inner().unwrap();
+    while let Ok(outcome) = outcomes.try_recv() {
+        rig.take(outcome);
+    }
+    result
+}
+
+impl Rig {
+    /// A bot, logged in.
+    pub fn bot(&mut self, username: &str) -> (Client, UserId) {
+        let account = operate(self, |operator| {
+            operator.create_bot(username, "Bot").unwrap()
+        });
+        let mut client = self.client();
+        let login = functions::auth::ImportBotAuthorization {
+            flags: 0,
+            api_id: 1,
+            api_hash: "h".into(),
+            bot_auth_token: account.token,
+        };
+        self.call(&mut client, &login).unwrap();
+        (client, account.id)
+    }
 }
 
 /// Alice and Bob, who know each other's username.

@@ -60,6 +60,9 @@ pub(in crate::rpc) fn edit_message(
         }
         None => (message.text.clone(), message.entities.clone()),
     };
+    if let Some(markup) = &request.reply_markup {
+        super::callback::check_keyboard(markup)?;
+    }
     let reply_markup = request
         .reply_markup
         .filter(|_| call.is_bot(me))

@@ -1,9 +1,11 @@
 //! `messages.*`: private chats, groups and channels.
 
+pub(in crate::rpc) mod callback;
 pub(in crate::rpc) mod change;
 pub(in crate::rpc) mod dialogs;
 pub(in crate::rpc) mod groups;
 pub(in crate::rpc) mod history;
+pub(in crate::rpc) mod inline;
 pub(in crate::rpc) mod read;
 pub(in crate::rpc) mod send;
 mod text;

@@ -204,6 +204,9 @@ pub(crate) fn send_message(
     let reply_to = call.reply_target(me, peer, request.reply_to.as_ref())?;
     call.check_random_id(me, request.random_id)?;
     let entities = (!ready.entities.is_empty()).then_some(ready.entities);
+    if let Some(markup) = &request.reply_markup {
+        super::callback::check_keyboard(markup)?;
+    }
     let reply_markup = request
         .reply_markup
         .filter(|_| call.is_bot(me))

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::{Channel, Member};
 use super::hex::TlBytes;
-use super::mailbox::SeqChange;
+use super::mailbox::{QtsChange, SeqChange};
 use super::records::{
     AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Draft, KeyEntry,
-    Message, MessageUid, Password, PeerKey, User, UserId,
+    Message, MessageUid, Password, PeerKey, Reacted, User, UserId,
 };
 use super::secret::SecretBytes;
 
@@ -95,6 +95,22 @@ pub enum Event {
         reply_markup: Option<TlBytes>,
         /// Unix time; nothing for changes that do not show as an edit.
         edit_date: Option<i32>,
+    },
+    /// Somebody's reaction to a message, or none.
+    MessageReacted {
+        /// Which.
+        uid: MessageUid,
+        /// Who.
+        user: UserId,
+        /// The reaction.
+        reacted: Option<Reacted>,
+    },
+    /// A change of the `qts` sequence.
+    QtsRecorded {
+        /// Whose.
+        owner: UserId,
+        /// What changed.
+        change: QtsChange,
     },
     /// Copies were deleted.
     CopiesDeleted {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::hex::TlBytes;
 use super::records::{Draft, MessageUid, PeerKey};
 
 /// `pts` of an account nothing has happened to yet. Clients take 0 for "unknown".
@@ -90,6 +91,32 @@ pub enum SeqChange {
     },
 }
 
+/// One change in the `qts` sequence, which only bots have here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum QtsChange {
+    /// Somebody changed their reaction.
+    Reaction {
+        /// To which message.
+        message: MessageUid,
+        /// Unix time.
+        date: i32,
+        /// Who.
+        actor: i64,
+        /// An encoded `Vector<Reaction>`, before.
+        old: Option<TlBytes>,
+        /// An encoded `Vector<Reaction>`, since.
+        new: Option<TlBytes>,
+    },
+    /// The reactions to a post changed, whose authors are not told.
+    ReactionCounts {
+        /// To which message.
+        message: MessageUid,
+        /// Unix time.
+        date: i32,
+    },
+}
+
 /// A [`SeqChange`] at its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeqEntry {
@@ -135,6 +162,10 @@ pub struct Mailbox {
     pub log_start: i32,
     /// Changes by `seq`.
     pub seq_log: Vec<SeqEntry>,
+    /// Position of the last change in the `qts` sequence; 0 before the first.
+    pub qts: i32,
+    /// Changes by `qts`.
+    pub qts_log: BTreeMap<i32, QtsChange>,
     last_id: i32,
 }
 
@@ -149,6 +180,8 @@ impl Default for Mailbox {
             log: BTreeMap::new(),
             log_start: FIRST_PTS,
             seq_log: Vec::new(),
+            qts: 0,
+            qts_log: BTreeMap::new(),
             last_id: 0,
         }
     }
@@ -240,11 +273,18 @@ impl Mailbox {
         self.seq
     }
 
+    /// Appends to the `qts` sequence.
+    pub(super) fn recorded(&mut self, change: QtsChange) {
+        self.qts += 1;
+        self.qts_log.insert(self.qts, change);
+    }
+
     /// Drops the record of past changes.
     pub(super) fn forget(&mut self) {
         self.log.clear();
         self.log_start = self.pts;
         self.seq_log.clear();
+        self.qts_log.clear();
     }
 
     /// The date an answer or push at unix time `now` carries: no later than any change of the `seq` sequence still to

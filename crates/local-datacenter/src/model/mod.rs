@@ -19,7 +19,9 @@ pub use event::Event;
 pub use hex::TlBytes;
 pub(crate) use login::CodeCheck;
 pub use login::{IssuedCode, LOGIN_CODE_LIFETIME, MAX_CODE_ATTEMPTS, normalize_phone, test_code};
-pub use mailbox::{BoxChange, BoxEntry, Dialog, FIRST_PTS, Mailbox, SeqChange, SeqEntry};
+pub use mailbox::{
+    BoxChange, BoxEntry, Dialog, FIRST_PTS, Mailbox, QtsChange, SeqChange, SeqEntry,
+};
 pub use records::{
     Action, AuthKeyId, Authorization, Bot, BotCommands, ChannelId, Chat, ChatId, ClientInfo,
     Contact, Draft, Forward, KeyEntry, Message, MessageUid, Participant, Password, PeerKey, Place,

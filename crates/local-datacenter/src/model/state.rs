@@ -131,6 +131,21 @@ impl State {
                     })
                     .collect();
             }
+            Event::MessageReacted { uid, user, reacted } => {
+                if let Some(message) = self.messages.get_mut(uid) {
+                    match reacted {
+                        Some(reacted) => {
+                            message.reactions.insert(*user, reacted.clone());
+                        }
+                        None => {
+                            message.reactions.remove(user);
+                        }
+                    }
+                }
+            }
+            Event::QtsRecorded { owner, change } => {
+                self.mailbox_mut(*owner).recorded(change.clone());
+            }
             Event::CopiesDeleted { deleted } => return self.delete_copies(deleted),
             Event::InboxRead {
                 owner,

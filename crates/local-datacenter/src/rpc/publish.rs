@@ -12,8 +12,8 @@ use super::faults::PushFault;
 use super::view::View;
 use crate::model::world::unix;
 use crate::model::{
-    BoxChange, ChannelId, Event, PeerKey, Push, SeqChange, SessionKey, Stream, Touched, UserId,
-    World,
+    BoxChange, ChannelId, Event, PeerKey, Push, QtsChange, SeqChange, SessionKey, Stream, Touched,
+    UserId, World,
 };
 
 impl World {
@@ -332,6 +332,20 @@ impl World {
         let updates = view.seq_update(&change).into_iter().collect();
         let container = view.container(updates, date, seq);
         self.push_recorded(now, Stream::Account(account), account, None, &container);
+    }
+
+    /// Records a change of a bot's `qts` sequence and pushes it.
+    pub(crate) fn record_qts(&mut self, now: Duration, bot: UserId, change: QtsChange) {
+        self.commit(Event::QtsRecorded { owner: bot, change });
+        let Some(mailbox) = self.state.mailbox(bot) else {
+            return;
+        };
+        let (qts, date) = (mailbox.qts, mailbox.stream_date(unix(now)));
+        let online = |user| self.online(user);
+        let mut view = View::new(&self.state, bot, unix(now), &online);
+        let updates = view.qts_update(qts).into_iter().collect();
+        let container = view.container(updates, date, 0);
+        self.push_recorded(now, Stream::Account(bot), bot, None, &container);
     }
 
     /// Pushes something that nobody records, as typing.

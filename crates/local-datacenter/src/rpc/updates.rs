@@ -13,12 +13,14 @@ use crate::model::{BoxChange, ChannelId, Mailbox, PeerKey, UserId};
 /// Where an account stands now.
 pub(super) fn state_of(call: &Call<'_>, me: UserId) -> enums::updates::State {
     let now = call.date();
-    let (pts, seq, date, unread) = call.world.state.mailbox(me).map_or((1, 1, now, 0), |m| {
+    let mailbox = call.world.state.mailbox(me);
+    let qts = mailbox.map_or(0, |m| m.qts);
+    let (pts, seq, date, unread) = mailbox.map_or((1, 1, now, 0), |m| {
         (m.pts, m.seq, m.stream_date(now), m.unread_count())
     });
     types::updates::State {
         pts,
-        qts: 0,
+        qts,
         date,
         seq,
         unread_count: i32::try_from(unread).unwrap_or(i32::MAX),
@@ -126,7 +128,13 @@ pub(super) fn get_difference(
             complete && room.is_some_and(|room| room.changed >= request.date)
         })
         .collect();
-    if missed_entries == 0 && sequenced.is_empty() && channels.is_empty() {
+    let in_qts: Vec<i32> = mailbox
+        .qts_log
+        .range(request.qts.saturating_add(1)..)
+        .map(|(qts, _)| *qts)
+        .filter(|_| complete)
+        .collect();
+    if missed_entries == 0 && sequenced.is_empty() && in_qts.is_empty() && channels.is_empty() {
         let enums::updates::State::State(state) = state;
         return Ok(types::updates::DifferenceEmpty {
             date: state.date,
@@ -138,6 +146,9 @@ pub(super) fn get_difference(
         let mut missed = Missed::collect(view, mailbox, request.pts, last);
         for entry in sequenced {
             missed.updates.extend(view.seq_update(&entry.change));
+        }
+        for qts in in_qts {
+            missed.updates.extend(view.qts_update(qts));
         }
         for channel_id in channels {
             view.mention(PeerKey::Channel(channel_id));
@@ -163,6 +174,7 @@ pub(super) fn get_difference(
         intermediate.pts = last;
         // What lies outside pts comes with the last slice, so the date must not pass it yet.
         intermediate.date = request.date;
+        intermediate.qts = request.qts;
         Ok(types::updates::DifferenceSlice {
             new_messages: missed.messages,
             new_encrypted_messages: Vec::new(),

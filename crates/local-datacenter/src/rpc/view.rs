@@ -362,6 +362,7 @@ impl<'s> View<'s> {
         object.pinned = matches!(key, PeerKey::Channel(channel)
             if self.state.channels.get(&channel).is_some_and(|room| room.pinned.contains(&id)));
         object.media = stored(message.media.as_ref());
+        object.reactions = self.reactions(message);
         if let Some(bot) = message.via_bot {
             self.mention_author(message, bot);
             object.via_bot_id = Some(bot);

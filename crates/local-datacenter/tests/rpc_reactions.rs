@@ -124,7 +124,7 @@ fn an_administrating_bot_hears_of_reactions_in_qts_and_recovers_them_by_differen
     p.rig.call(&mut p.alice, &appoint).unwrap();
     let enums::updates::State::State(state) =
         p.rig.call(&mut bot, &functions::updates::GetState).unwrap();
-    assert_eq!(state.qts, 0);
+    assert_eq!(state.qts, 1, "its own appointment");
     p.rig.pushed.clear();
     for emoji in ["👍", "❤"] {
         p.rig
@@ -147,8 +147,8 @@ fn an_administrating_bot_hears_of_reactions_in_qts_and_recovers_them_by_differen
     assert_eq!(
         seen,
         [
-            (1, 3, vec![thumb("🔥")], vec![thumb("👍")]),
-            (2, 3, vec![thumb("👍")], vec![thumb("❤")])
+            (2, 3, vec![thumb("🔥")], vec![thumb("👍")]),
+            (3, 3, vec![thumb("👍")], vec![thumb("❤")])
         ]
     );
     let ask = |qts| functions::updates::GetDifference {
@@ -159,15 +159,15 @@ fn an_administrating_bot_hears_of_reactions_in_qts_and_recovers_them_by_differen
         qts,
         qts_limit: None,
     };
-    let missed = p.rig.call(&mut bot, &ask(1)).unwrap();
+    let missed = p.rig.call(&mut bot, &ask(2)).unwrap();
     let enums::updates::Difference::Difference(missed) = missed else {
         panic!("{missed:?}")
     };
     assert_eq!(missed.other_updates, told[1..]);
     let enums::updates::State::State(after) = &missed.state;
-    assert_eq!(after.qts, 2);
+    assert_eq!(after.qts, 3);
     assert!(matches!(
-        p.rig.call(&mut bot, &ask(2)).unwrap(),
+        p.rig.call(&mut bot, &ask(3)).unwrap(),
         enums::updates::Difference::DifferenceEmpty(_)
     ));
 }
@@ -212,7 +212,7 @@ fn reactions_to_posts_of_a_broadcast_channel_are_counted_without_names() {
     let told = all_updates(&p.rig.take_pushes(&bot));
     assert!(
         matches!(&told[..], [enums::Update::UpdateBotMessageReactions(u)]
-        if u.qts == 1 && u.msg_id == 2 && u.reactions.len() == 1)
+        if u.qts == 3 && u.msg_id == 2 && u.reactions.len() == 1)
     );
 }
 
@@ -277,5 +277,58 @@ fn contacts_points_and_dice_are_sent_and_files_are_refused_by_name() {
         p.rig
             .error(&mut p.alice, &send(&p.to_bob, photo, 9))
             .starts_with("400 PARAMETER_NOT_BUILT (messages.sendMedia")
+    );
+}
+
+#[test]
+fn an_administrating_bot_hears_who_comes_and_goes() {
+    let mut p = pair();
+    let (bot, bot_id) = p.rig.bot("watch_bot");
+    let alices = create(&mut p.rig, &mut p.alice, "Club", false);
+    publish(&mut p.rig, &mut p.alice, &alices, "our_club");
+    let bobs = resolve(&mut p.rig, &mut p.bob, "our_club");
+    let to_bot = p.rig.input_peer(&mut p.alice, "watch_bot");
+    let mut rights = types::ChatAdminRights::new();
+    rights.invite_users = true;
+    p.rig
+        .call(
+            &mut p.alice,
+            &functions::channels::EditAdmin {
+                channel: alices.input(),
+                user_id: input_user(&to_bot),
+                admin_rights: rights.into(),
+                rank: None,
+            },
+        )
+        .unwrap();
+    join(&mut p.rig, &mut p.bob, &bobs);
+    p.rig
+        .call(
+            &mut p.bob,
+            &functions::channels::LeaveChannel {
+                channel: bobs.input(),
+            },
+        )
+        .unwrap();
+    let told: Vec<_> = all_updates(&p.rig.take_pushes(&bot))
+        .into_iter()
+        .filter_map(|update| match update {
+            enums::Update::UpdateChannelParticipant(u) => Some((
+                u.qts,
+                u.actor_id,
+                u.user_id,
+                u.prev_participant.is_some(),
+                u.new_participant.is_some(),
+            )),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (1, p.alice_id, bot_id, false, true),
+            (2, p.bob_id, p.bob_id, false, true),
+            (3, p.bob_id, p.bob_id, true, false),
+        ]
     );
 }

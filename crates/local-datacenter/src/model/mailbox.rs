@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::Member;
 use super::hex::TlBytes;
 use super::records::{Draft, MessageUid, PeerKey};
 
@@ -107,6 +108,21 @@ pub enum QtsChange {
         old: Option<TlBytes>,
         /// An encoded `Vector<Reaction>`, since.
         new: Option<TlBytes>,
+    },
+    /// What somebody is in a channel changed.
+    Participant {
+        /// Where.
+        channel: i64,
+        /// Unix time.
+        date: i32,
+        /// Who changed it.
+        actor: i64,
+        /// Whose standing it is.
+        user: i64,
+        /// What they were; nothing for strangers.
+        old: Option<Box<Member>>,
+        /// What they are.
+        new: Box<Member>,
     },
     /// The reactions to a post changed, whose authors are not told.
     ReactionCounts {

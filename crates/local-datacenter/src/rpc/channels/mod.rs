@@ -16,7 +16,8 @@ use super::channel_view::admin_rights;
 use super::errors::{CHANNEL_INVALID, RpcResult, bad};
 use super::messages::send::Outgoing;
 use crate::model::{
-    Action, ChannelId, ChannelRoom, Event, Member, MessageUid, Place, SeqChange, Touched, UserId,
+    Action, ChannelId, ChannelRoom, Event, Member, MessageUid, Place, QtsChange, SeqChange,
+    Touched, UserId,
 };
 
 impl Call<'_> {
@@ -56,12 +57,41 @@ impl Call<'_> {
         }
     }
 
+    /// Changes what somebody is in a channel, and tells the bots that administrate it (and a bot that it is about).
     fn put_member(&mut self, channel: ChannelId, user: UserId, member: Member) {
+        let old = self
+            .room(channel)
+            .ok()
+            .and_then(|room| room.members.get(&user))
+            .cloned();
         self.world.commit(Event::ChannelMemberPut {
             channel,
             user,
-            member,
+            member: member.clone(),
         });
+        let mut bots: Vec<UserId> = self
+            .room(channel)
+            .into_iter()
+            .flat_map(|room| room.current().map(|bot| (bot, room.member(bot))))
+            .filter(|(_, record)| record.is_some_and(|record| record.admin.is_some()))
+            .map(|(bot, _)| bot)
+            .chain([user])
+            .filter(|bot| self.is_bot(*bot))
+            .collect();
+        bots.sort_unstable();
+        bots.dedup();
+        let (now, date) = (self.now, self.date());
+        for bot in bots {
+            let change = QtsChange::Participant {
+                channel,
+                date,
+                actor: self.user.unwrap_or_default(),
+                user,
+                old: old.clone().map(Box::new),
+                new: Box::new(member.clone()),
+            };
+            self.world.record_qts(now, bot, change);
+        }
     }
 
     /// Tells somebody's sessions that what they are in a channel changed.

@@ -5,7 +5,9 @@
 use actogram_tl as tl;
 use tl::{enums, functions, types};
 
-use crate::model::{Event, Message, PeerKey, Place, QtsChange, Reacted, TlBytes, UserId};
+use crate::model::{
+    Event, Member, Message, MessageUid, PeerKey, Place, QtsChange, Reacted, TlBytes, UserId,
+};
 use crate::rpc::call::Call;
 use crate::rpc::errors::{MESSAGE_ID_INVALID, RpcResult, bad, forbidden};
 use crate::rpc::view::{self, View};
@@ -252,30 +254,31 @@ fn given(stored: Option<&TlBytes>) -> Vec<enums::Reaction> {
 }
 
 impl View<'_> {
-    /// A recorded change of a bot's `qts` sequence; nothing if its message is gone since.
+    /// A message a bot is told of, under its peer and id there; nothing if it is gone since.
+    fn qts_message(&mut self, uid: MessageUid) -> Option<(enums::Peer, i32)> {
+        let message = self.state().messages.get(&uid)?;
+        let key = message.peer_for(self.viewer());
+        let id = message.id_for(self.viewer())?;
+        self.mention(key);
+        Some((view::peer(key), id))
+    }
+
+    /// A recorded change of a bot's `qts` sequence; nothing if what it is about is gone since.
     pub(in crate::rpc) fn qts_update(&mut self, qts: i32) -> Option<enums::Update> {
         let state = self.state();
         let change = state.mailbox(self.viewer())?.qts_log.get(&qts)?;
-        let uid = match change {
-            QtsChange::Reaction { message, .. } | QtsChange::ReactionCounts { message, .. } => {
-                message
-            }
-        };
-        let message = state.messages.get(uid)?;
-        let key = message.peer_for(self.viewer());
-        let msg_id = message.id_for(self.viewer())?;
-        self.mention(key);
         Some(match change {
             QtsChange::Reaction {
+                message,
                 date,
                 actor,
                 old,
                 new,
-                ..
             } => {
+                let (peer, msg_id) = self.qts_message(*message)?;
                 self.mention(PeerKey::User(*actor));
                 types::UpdateBotMessageReaction {
-                    peer: view::peer(key),
+                    peer,
                     msg_id,
                     date: *date,
                     actor: view::peer(PeerKey::User(*actor)),
@@ -285,16 +288,47 @@ impl View<'_> {
                 }
                 .into()
             }
-            QtsChange::ReactionCounts { date, .. } => {
-                let reactions = match self.reactions(message) {
+            QtsChange::ReactionCounts { message, date } => {
+                let (peer, msg_id) = self.qts_message(*message)?;
+                let reactions = match self.reactions(state.messages.get(message)?) {
                     Some(enums::MessageReactions::MessageReactions(now)) => now.results.clone(),
                     None => Vec::new(),
                 };
                 types::UpdateBotMessageReactions {
-                    peer: view::peer(key),
+                    peer,
                     msg_id,
                     date: *date,
                     reactions,
+                    qts,
+                }
+                .into()
+            }
+            QtsChange::Participant {
+                channel,
+                date,
+                actor,
+                user,
+                old,
+                new,
+            } => {
+                let room = state.channels.get(channel)?;
+                self.mention(PeerKey::Channel(*channel));
+                self.mention(PeerKey::User(*actor));
+                self.mention(PeerKey::User(*user));
+                // Who was never in, or left unbanned, is nothing there.
+                let mut shown = |member: &Member| {
+                    (!member.left || member.ban.is_some())
+                        .then(|| self.participant(room, *user, member))
+                };
+                types::UpdateChannelParticipant {
+                    via_chatlist: false,
+                    channel_id: *channel,
+                    date: *date,
+                    actor_id: *actor,
+                    user_id: *user,
+                    prev_participant: old.as_deref().and_then(&mut shown),
+                    new_participant: shown(new),
+                    invite: None,
                     qts,
                 }
                 .into()

@@ -1,6 +1,6 @@
 //! How a client is described and connected.
 
-use std::{path::PathBuf, rc::Rc, time::Duration};
+use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use actogram_actors::{AccountConfig, CallPolicy, DatacenterAddress, Engine, InitConnection};
 use actogram_crypto::rsa::PublicKey;
@@ -140,6 +140,7 @@ impl ClientBuilder {
         let init = InitConnection::new(self.settings.api_id);
         let mut config =
             AccountConfig::new(self.settings.account.clone(), store, address, key, init);
+        config.connector = Arc::new(self.settings.network.connector()?);
         config.limits.calls = self.settings.calls.in_flight.max(1);
         let account = engine
             .open(config)

@@ -8,6 +8,7 @@ mod dispatcher;
 mod error;
 mod login;
 mod loops;
+mod network;
 mod objects;
 mod peers;
 mod settings;
@@ -15,6 +16,8 @@ mod strands;
 mod text;
 
 pub use actogram_actors::{AccountEvent, ApiActor, CallError, DedupeId, Engine};
+/// Ways to hosts; usable without Telegram.
+pub use actogram_net as net;
 /// Supervised actors, loops and combinators; usable without Telegram.
 pub use actogram_runtime as runtime;
 /// Futures and calls combined: see [`runtime::combine`] for what becomes of the losers.
@@ -31,6 +34,7 @@ pub use dispatcher::{Cx, EventHandler, NewUpdate, Order};
 pub use error::{Error, Result, RpcError};
 pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
 pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
+pub use network::NetworkSettings;
 pub use objects::{Msg, Update};
 pub use peers::{PeerError, PeerId, PeerRef};
 pub use settings::{CallSettings, DatacenterSettings, Secret, Settings};

@@ -10,7 +10,10 @@ use config::{Config, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    network::NetworkSettings,
+};
 
 /// The file read first: what holds where nobody says otherwise.
 const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -75,6 +78,8 @@ pub struct Settings {
     pub account: String,
     /// Where to connect.
     pub datacenter: DatacenterSettings,
+    /// How hosts are reached.
+    pub network: NetworkSettings,
     /// Limits for calls.
     pub calls: CallSettings,
 }
@@ -120,6 +125,7 @@ impl Default for Settings {
                 address: String::new(),
                 public_key: PathBuf::new(),
             },
+            network: NetworkSettings::default(),
             calls: CallSettings {
                 in_flight: 1024,
                 flood_wait_limit: 30,

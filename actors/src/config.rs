@@ -8,7 +8,7 @@ use actogram_store::Store;
 
 use crate::{
     clock::{Clock, SystemClock},
-    connector::{Connector, TcpConnector},
+    connector::{Connector, NetworkConnector},
     init::InitConnection,
 };
 
@@ -159,7 +159,7 @@ impl AccountConfig {
             init,
             limits: Limits::default(),
             connect_limits: ConnectLimits::default(),
-            connector: Arc::new(TcpConnector),
+            connector: Arc::new(NetworkConnector::default()),
             clock: Arc::new(SystemClock),
         }
     }

@@ -1,11 +1,9 @@
 //! Where byte streams to datacenters come from.
 
-use std::{future::Future, io, pin::Pin};
+use std::{future::Future, io, pin::Pin, time::Duration};
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use actogram_net::{Dialer, DialerConfig, NetworkError};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::DatacenterAddress;
 
@@ -17,24 +15,58 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
 /// A stream being opened.
 pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
 
-/// Opens byte streams to datacenters. TCP by default; tests and simulations have their own.
+/// Opens byte streams to datacenters. [`NetworkConnector`] by default; tests and simulations have their own.
 pub trait Connector: Send + Sync + 'static {
-    /// Opens a stream to this address. Whoever asks gives up after ten seconds and drops the future.
+    /// Opens a stream to this address. Whoever asks gives up after [`Connector::patience`] and drops the future.
     fn connect(&self, to: &DatacenterAddress) -> Connecting;
+
+    /// How long a stream may take to open. Default 10 s.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
 }
 
-/// TCP, without Nagle's delay.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TcpConnector;
+/// TCP, directly or by proxies. Names of datacenters are resolved; one that answers in HTTP is taken for a captive
+/// portal.
+#[derive(Debug, Clone)]
+pub struct NetworkConnector {
+    dialer: Dialer,
+}
 
-impl Connector for TcpConnector {
-    fn connect(&self, to: &DatacenterAddress) -> Connecting {
-        let (host, port) = (to.host.clone(), to.port);
-        Box::pin(async move {
-            let stream = TcpStream::connect((host.as_str(), port)).await?;
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream) as Box<dyn Io>)
+impl NetworkConnector {
+    /// Connects by the ways of this configuration.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoProxies`] if only proxies may be used and there are none.
+    pub fn new(mut config: DialerConfig) -> Result<Self, NetworkError> {
+        config.refuse_http = true;
+        Ok(Self {
+            dialer: Dialer::new(config)?,
         })
+    }
+}
+
+impl Default for NetworkConnector {
+    /// Directly, without proxies.
+    fn default() -> Self {
+        Self {
+            dialer: Dialer::direct(true),
+        }
+    }
+}
+
+impl Connector for NetworkConnector {
+    fn connect(&self, to: &DatacenterAddress) -> Connecting {
+        let (dialer, host, port) = (self.dialer.clone(), to.host.clone(), to.port);
+        Box::pin(async move {
+            let connection = dialer.connect(&host, port).await?;
+            Ok(Box::new(connection) as Box<dyn Io>)
+        })
+    }
+
+    fn patience(&self) -> Duration {
+        // The dialer keeps its own limits; this is for when it does not.
+        self.dialer.patience() + Duration::from_secs(1)
     }
 }
 

@@ -35,7 +35,7 @@ pub use account::Account;
 pub use api::{ApiActor, CallPolicy, InvokeRaw};
 pub use clock::{Clock, SystemClock};
 pub use config::{AccountConfig, ConnectLimits, DatacenterAddress, Limits};
-pub use connector::{Connecting, Connector, Io, TcpConnector};
+pub use connector::{Connecting, Connector, Io, NetworkConnector};
 pub use engine::{Engine, EngineBuilder, OpenError};
 pub use error::{CallError, CallErrorClass};
 pub use events::{AccountEvent, StopReason};

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod lanes;
+pub mod proxies;
 
 use std::{
     sync::{Arc, Mutex, OnceLock},

@@ -1,6 +1,6 @@
 //! The actor that opens streams to a datacenter and keeps its auth key.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
 use actix::{Actor, Handler, Message};
 use actogram_mtproto::handshake::client::CreatedKey;
@@ -15,9 +15,6 @@ use crate::{
     events::{AccountEvent, StopReason},
     shared::Shared,
 };
-
-/// How long an attempt to connect may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a salt is good for (<https://core.telegram.org/mtproto/description#server-salt>).
 const SALT_LIFETIME: i64 = 1800;
@@ -112,8 +109,9 @@ impl DatacenterActor {
             return;
         };
         self.dialing = true;
-        let connecting = self.shared.config.connector.connect(&address);
-        let body = async move { tokio::time::timeout(CONNECT_TIMEOUT, connecting).await };
+        let connector = &self.shared.config.connector;
+        let (connecting, patience) = (connector.connect(&address), connector.patience());
+        let body = async move { tokio::time::timeout(patience, connecting).await };
         ctx.spawn_body(body, move |actor, ended, ctx| {
             actor.dialing = false;
             let why = match ended {
@@ -123,7 +121,7 @@ impl DatacenterActor {
                     return;
                 }
                 Ok(Ok(Err(error))) => error.to_string(),
-                Ok(Err(_)) => format!("no answer within {CONNECT_TIMEOUT:?}"),
+                Ok(Err(_)) => format!("no answer within {patience:?}"),
                 Err(error) => error.to_string(),
             };
             actor.failed(&address.to_string(), why);

@@ -107,7 +107,7 @@ impl Bot<'_> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
-    let rounds = if std::env::var_os("ACTOGRAM_LONG").is_some() {
+    let rounds = if std::env::var_os("LONG_TESTS").is_some() {
         500
     } else {
         20

@@ -17,7 +17,7 @@ pub(crate) fn run(long: bool) -> Result<(), String> {
     let strict = std::env::var("CI").is_ok_and(|value| value == "true");
     let mut environment = Vec::new();
     if long {
-        environment.extend([("ACTOGRAM_LONG", "1"), ("ACTOGRAM_HANDSHAKES", "4096")]);
+        environment.extend([("LONG_TESTS", "1"), ("LONG_HANDSHAKES", "4096")]);
     }
     let mut outcomes = Vec::new();
     let mut step = |name: &str, outcome: &mut dyn FnMut() -> Outcome| {

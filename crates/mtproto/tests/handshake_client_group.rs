@@ -448,10 +448,10 @@ fn k18_keys_with_leading_zeros() {
 /// finds one too.
 const K18_SEED: u64 = 70;
 
-/// 24 exchanges, or as many as `ACTOGRAM_HANDSHAKES` says (4096 in the long run).
+/// 24 exchanges, or as many as `LONG_HANDSHAKES` says (4096 in the long run).
 #[test]
 fn k18_random_exchanges_all_succeed() {
-    let count = std::env::var("ACTOGRAM_HANDSHAKES").map_or(24, |n| n.parse().unwrap());
+    let count = std::env::var("LONG_HANDSHAKES").map_or(24, |n| n.parse().unwrap());
     for seed in 10_000..10_000 + count {
         let (created, new) = run_honest(&mut client(seed), &mut server(seed)).unwrap();
         assert_eq!(created.key.as_bytes(), new.key.as_bytes(), "seed {seed}");

@@ -1,8 +1,12 @@
 //! How a client is described and connected.
 
-use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
-use actogram_actors::{AccountConfig, CallPolicy, DatacenterAddress, Engine, InitConnection};
+use actogram_actors::{
+    AccountConfig, CallPolicy, Clock, Connector, DatacenterAddress, Engine, InitConnection,
+};
+#[cfg(feature = "local")]
+use actogram_actors::{Connecting, Io};
 use actogram_crypto::rsa::PublicKey;
 #[cfg(feature = "local")]
 use actogram_local_datacenter::LocalDatacenter;
@@ -21,13 +25,23 @@ const MEMORY: &str = ":memory:";
 
 /// A client that is not connected yet. Made by [`Client::builder`] and [`Client::from_env`].
 #[must_use = "a client does nothing until it is connected"]
-#[derive(Debug)]
 pub struct ClientBuilder {
     settings: Settings,
     engine: Option<Engine>,
     datacenter: Option<(DatacenterAddress, PublicKey)>,
     store: Option<Store>,
     order: Order,
+    connector: Option<Arc<dyn Connector>>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("settings", &self.settings)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientBuilder {
@@ -38,6 +52,8 @@ impl ClientBuilder {
             datacenter: None,
             store: None,
             order: Order::default(),
+            connector: None,
+            clock: None,
         }
     }
 
@@ -87,18 +103,39 @@ impl ClientBuilder {
         Ok(self)
     }
 
-    /// Connects to a datacenter that runs in this process.
+    /// Connects to a datacenter that runs in this process; to one without a listener through no socket.
     #[cfg(feature = "local")]
     pub fn local_datacenter(mut self, datacenter: &LocalDatacenter) -> Self {
-        if let Some(address) = datacenter.address() {
-            let address = DatacenterAddress::from((datacenter.dc_id(), address));
-            self.datacenter = Some((address, datacenter.public_key().clone()));
-        }
+        let address = match datacenter.address() {
+            Some(address) => DatacenterAddress::from((datacenter.dc_id(), address)),
+            // Without sockets: its connections are made here.
+            None => {
+                let connect = datacenter.connector();
+                self.connector = Some(Arc::new(move |_: &DatacenterAddress| -> Connecting {
+                    let stream = connect();
+                    Box::pin(async { Ok(Box::new(stream) as Box<dyn Io>) })
+                }));
+                DatacenterAddress::new(datacenter.dc_id(), "local", 1)
+            }
+        };
+        self.datacenter = Some((address, datacenter.public_key().clone()));
         // A local datacenter takes any application, but like Telegram not none.
         if self.settings.api_id == 0 {
             self.settings.api_id = 1;
             self.settings.api_hash = Secret::from("local");
         }
+        self
+    }
+
+    /// Connects in this way instead of by `network.*` of the settings.
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.connector = Some(Arc::new(connector));
+        self
+    }
+
+    /// Takes the wall clock's time from here, instead of from the system: for tests under virtual time.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
         self
     }
 
@@ -140,7 +177,13 @@ impl ClientBuilder {
         let init = InitConnection::new(self.settings.api_id);
         let mut config =
             AccountConfig::new(self.settings.account.clone(), store, address, key, init);
-        config.connector = Arc::new(self.settings.network.connector()?);
+        config.connector = match self.connector.take() {
+            Some(connector) => connector,
+            None => Arc::new(self.settings.network.connector()?),
+        };
+        if let Some(clock) = self.clock.take() {
+            config.clock = clock;
+        }
         config.limits.calls = self.settings.calls.in_flight.max(1);
         let account = engine
             .open(config)

@@ -15,7 +15,10 @@ mod settings;
 mod strands;
 mod text;
 
-pub use actogram_actors::{AccountEvent, ApiActor, CallError, DedupeId, Engine};
+pub use actogram_actors::{
+    AccountEvent, ApiActor, CallError, Clock, Connecting, Connector, DatacenterAddress, DedupeId,
+    Engine, Io,
+};
 /// Ways to hosts; usable without Telegram.
 pub use actogram_net as net;
 /// Supervised actors, loops and combinators; usable without Telegram.

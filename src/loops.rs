@@ -150,7 +150,10 @@ impl Client {
     where
         L: runtime::SignalLoop<Api> + Send,
     {
-        let builder = builder.failures(&self.failures);
+        let builder = builder
+            .failures(&self.failures)
+            // So that a simulation's seed decides about the jitter of restarts, too.
+            .seed(self.api.random_id().cast_unsigned());
         match self.engine().handler_arbiter() {
             Some(arbiter) => builder.spawn_in(&arbiter),
             None => builder.spawn(),

@@ -54,7 +54,7 @@ impl Drop for Inner {
 impl Account {
     /// Starts the actors on the thread at hand.
     pub(crate) fn assemble(engine: Engine, config: AccountConfig, record: &AccountRecord) -> Self {
-        let root = Engine::supervisor(&config.name);
+        let root = engine.supervisor(&config.name);
         let dc = config.main_dc;
         let shared = Arc::new(Shared::new(
             config,

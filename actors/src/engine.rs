@@ -11,7 +11,7 @@ use std::{
 };
 
 use actix_rt::{ArbiterHandle, System};
-use actogram_crypto::random::{OsRandom, Random};
+use actogram_crypto::random::{self, OsRandom, Random};
 use actogram_runtime::Supervisor;
 use actogram_store::StoreError;
 use tokio::sync::oneshot;
@@ -277,8 +277,10 @@ impl Engine {
     }
 
     /// A supervisor for the actors of one account: what brings one account down leaves the others alone.
-    pub(crate) fn supervisor(name: &str) -> Supervisor {
-        Supervisor::root(name).start()
+    pub(crate) fn supervisor(&self, name: &str) -> Supervisor {
+        // So that a simulation's seed decides about the jitter of restarts, too.
+        let seed = random::i64(&mut (self.inner.random)()).cast_unsigned();
+        Supervisor::root(name).seed(seed).start()
     }
 }
 

@@ -455,18 +455,21 @@ impl LocalDatacenter {
 
     /// A connection that goes through no socket: for virtual time and simulations.
     pub fn connect(&self) -> DuplexStream {
-        let (client, server) = tokio::io::duplex(64 * 1024);
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let serving = serve(
-            self.hub.clone(),
-            server,
-            self.main,
-            address,
-            self.stop.clone(),
-        );
-        // The tracker is closed to say that it may be waited for; it takes tasks all the same.
-        self.tasks.spawn(serving);
-        client
+        self.connector()()
+    }
+
+    /// What makes such connections, to be handed to clients.
+    pub fn connector(&self) -> impl Fn() -> DuplexStream + Send + Sync + 'static {
+        let (hub, main, stop) = (self.hub.clone(), self.main, self.stop.clone());
+        let tasks = self.tasks.clone();
+        move || {
+            let (client, server) = tokio::io::duplex(64 * 1024);
+            let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let serving = serve(hub.clone(), server, main, address, stop.clone());
+            // The tracker is closed to say that it may be waited for; it takes tasks all the same.
+            tasks.spawn(serving);
+            client
+        }
     }
 
     /// Says what is answered already, closes all connections and waits until everything has ended; 4 s at most.

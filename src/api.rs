@@ -29,6 +29,8 @@ struct Inner {
     defaults: CallPolicy,
     runtime: Handle,
     failures: Failures,
+    #[cfg(feature = "http")]
+    http: crate::http::Lazy,
 }
 
 /// Calls of one account. Cheap to clone, usable from any thread and any tokio runtime.
@@ -44,6 +46,7 @@ impl Api {
         defaults: CallPolicy,
         runtime: Handle,
         failures: Failures,
+        #[cfg(feature = "http")] network: crate::NetworkSettings,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -52,6 +55,8 @@ impl Api {
                 defaults,
                 runtime,
                 failures,
+                #[cfg(feature = "http")]
+                http: crate::http::Lazy::new(network),
             }),
         }
     }
@@ -66,6 +71,11 @@ impl Api {
 
     pub(crate) fn call_defaults(&self) -> &CallPolicy {
         &self.inner.defaults
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn lazy_http(&self) -> &crate::http::Lazy {
+        &self.inner.http
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

@@ -199,8 +199,15 @@ impl ClientBuilder {
             api_hash: self.settings.api_hash.clone(),
         };
         let failures = Failures::new(Escalation::Exit);
-        let runtime = Handle::current();
-        let api = Api::new(account, credentials, defaults, runtime, failures.clone());
+        let api = Api::new(
+            account,
+            credentials,
+            defaults,
+            Handle::current(),
+            failures.clone(),
+            #[cfg(feature = "http")]
+            self.settings.network.clone(),
+        );
         let dispatcher = start_dispatcher(&engine, api.clone(), self.order).await?;
         let client = Client {
             api,

@@ -70,6 +70,10 @@ pub enum Error {
     /// A handler panicked. The text is the panic's.
     #[error("a handler panicked: {0}")]
     Panicked(String),
+    /// An HTTP request has no answer.
+    #[cfg(feature = "http")]
+    #[error("{0}")]
+    Http(#[from] crate::http::HttpError),
     /// Reading or writing failed outside the session.
     #[error("{context}: {source}")]
     Io {

@@ -6,6 +6,8 @@ mod calls;
 mod client;
 mod dispatcher;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 mod login;
 mod loops;
 mod network;

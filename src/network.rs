@@ -51,13 +51,17 @@ impl Default for NetworkSettings {
 impl NetworkSettings {
     /// What connects to datacenters by these settings.
     pub(crate) fn connector(&self) -> Result<NetworkConnector> {
+        NetworkConnector::new(self.dialer_config())
+            .map_err(|error| Error::Settings(format!("`network.proxies`: {error}")))
+    }
+
+    pub(crate) fn dialer_config(&self) -> DialerConfig {
         let mut config = DialerConfig::default();
         config.proxies.clone_from(&self.proxies);
         config.order = self.proxy_order;
         config.prefer_ipv6 = self.prefer_ipv6;
         config.connect_limit = Duration::from_secs(self.connect_limit.clamp(1, 3600));
-        NetworkConnector::new(config)
-            .map_err(|error| Error::Settings(format!("`network.proxies`: {error}")))
+        config
     }
 }
 

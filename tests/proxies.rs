@@ -145,3 +145,32 @@ async fn datacenters_and_proxies_may_be_names_and_a_direct_way_needs_no_proxy() 
     bot.shutdown(Duration::from_secs(5)).await;
     datacenter.shutdown().await;
 }
+
+#[cfg(feature = "http")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s23_an_accounts_http_client_uses_its_proxies_and_keeps_one_jar() {
+    let datacenter = datacenter().await;
+    let page = TestProxy::start(Manner::Portal, datacenter.address().unwrap()).await;
+    let proxy = TestProxy::start(Manner::Socks5, page.address).await;
+    let proxies = [proxy.url("socks5")];
+    let bot = bot_by(&datacenter, None, &proxies, ProxyOrder::DirectFirst).await;
+    let http = bot.api().http().unwrap();
+    let cookie = "id=7; Path=/";
+    let url = "http://page.invalid/";
+    http.cookies().add_cookie_str(cookie, &url.parse().unwrap());
+    let http = bot.api().http().unwrap();
+    let kept = actogram::http::reqwest::cookie::CookieStore::cookies(
+        http.cookies(),
+        &url.parse().unwrap(),
+    );
+    assert_eq!(kept.unwrap(), "id=7", "the same jar each time");
+    // The page sends elsewhere without end, so that is what comes of it; and it comes through the proxy.
+    let error = finishes(http.get(url).into_future()).await.unwrap_err();
+    assert!(
+        matches!(error, actogram::http::HttpError::Redirects { .. }),
+        "{error}"
+    );
+    assert!(proxy.taken() >= 1 && page.taken() >= 1);
+    bot.shutdown(Duration::from_secs(5)).await;
+    datacenter.shutdown().await;
+}

@@ -17,6 +17,8 @@ mod connection;
 mod dialer;
 mod error;
 mod happy_eyeballs;
+#[cfg(feature = "http")]
+pub mod http;
 mod proxy;
 mod resolve;
 mod routes;

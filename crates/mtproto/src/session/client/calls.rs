@@ -301,13 +301,15 @@ impl ClientSession {
         }
     }
 
-    /// The server never received this message: it goes out again as it was. Once the server takes no message that old, the
-    /// first copy, which may still be under way somewhere, can no longer be carried out, and a new id is safe.
-    pub(super) fn never_received(&mut self, now: Now, msg_id: i64) {
+    /// The server had never received this message when it made `told`, the id of the message that says so: it goes out
+    /// again as it was. If the server took no message that old even then, the first copy, which may still be under way
+    /// somewhere, was not carried out since, and a new id is safe. The present time says nothing of that: `told` may have
+    /// been held back on its way while the copy was not.
+    pub(super) fn never_received(&mut self, told: i64, msg_id: i64) {
         let Some(id) = self.sent_as(msg_id) else {
             return;
         };
-        if self.server_second(now) - seconds(msg_id) <= OLDEST + NEWEST {
+        if seconds(told) - seconds(msg_id) <= OLDEST + NEWEST {
             self.repeat.insert(msg_id, id);
         } else {
             self.requeue(id);

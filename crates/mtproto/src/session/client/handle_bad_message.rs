@@ -3,8 +3,8 @@
 //!
 //! | code | means | what is done |
 //! | --- | --- | --- |
-//! | 16 | id too low | the clock is set by the notification, the call goes out under a new id |
-//! | 17 | id too high | the clock is set; as ids only grow, a new session begins |
+//! | 16 | id too low | a clock that is behind the notification's is put forward, the call goes out under a new id |
+//! | 17 | id too high | the clock is set, and again by what comes next; as ids only grow, a new session begins |
 //! | 18, 34, 35 | one of the two sides is wrong | new session |
 //! | 19 | a container with this id came before | again what may happen twice; about the others the server is asked |
 //! | 20 | too old to tell whether it came before | again only what may happen twice |
@@ -17,7 +17,7 @@
 use actogram_tl::mtproto::types;
 
 use super::{CallId, CallState, ClientSession, Event};
-use crate::Now;
+use crate::{Now, session::message_id::time};
 
 impl ClientSession {
     pub(super) fn handle_bad_server_salt(&mut self, now: Now, bad: &types::BadServerSalt) {
@@ -50,13 +50,18 @@ impl ClientSession {
         match bad.error_code {
             16 => {
                 let refused = self.refused(now, bad.bad_msg_id);
-                self.set_server_time(now, notification);
+                // A clock that is too low is behind. If ours is not, somebody held our message back, or this one.
+                if time(notification) > self.server_duration(now) {
+                    self.set_server_time(now, notification);
+                }
                 self.refuse_all(&refused, 16);
                 self.say_again(bad.bad_msg_id);
             }
             17 => {
                 let refused = self.refused(now, bad.bad_msg_id);
                 self.set_server_time(now, notification);
+                // It may have been held back on its way: the first message of the new session knows better.
+                self.time_confirmed = false;
                 self.restart_refusing(&refused, 17);
             }
             // Not that it was refused: it is there already. Somebody on the way may have sent it twice.

@@ -190,16 +190,16 @@ impl ClientSession {
                 session.handle_bad_msg(now, msg_id, &bad)
             }),
             types::NewSessionCreated::ID => self.read(body, |session, created| {
-                session.handle_new_session(now, &created)
+                session.handle_new_session(msg_id, &created)
             }),
             types::FutureSalts::ID => self.read(body, |session, salts| {
                 session.handle_future_salts(now, salts)
             }),
             types::MsgsStateInfo::ID => self.read(body, |session, info| {
-                session.handle_msgs_state_info(now, &info)
+                session.handle_msgs_state_info(msg_id, &info)
             }),
             types::MsgsAllInfo::ID => self.read(body, |session, info| {
-                session.handle_msgs_all_info(now, &info)
+                session.handle_msgs_all_info(msg_id, &info)
             }),
             types::MsgsStateReq::ID => self.read(body, |session, asked| {
                 session.handle_msgs_state_req(msg_id, &asked)

@@ -3,10 +3,11 @@
 use actogram_tl::mtproto::types;
 
 use super::{CallState, ClientSession, Event};
-use crate::{Now, session::message_id::order};
+use crate::session::message_id::order;
 
 impl ClientSession {
-    pub(super) fn handle_new_session(&mut self, now: Now, created: &types::NewSessionCreated) {
+    /// `told` is the id of the notification itself.
+    pub(super) fn handle_new_session(&mut self, told: i64, created: &types::NewSessionCreated) {
         if self.last_unique_id == Some(created.unique_id) {
             return;
         }
@@ -28,7 +29,7 @@ impl ClientSession {
             if first && call.state == CallState::Sent {
                 // Over this connection, and before the server knew of the session: it has not seen it. Should it have been
                 // overtaken on the way, the same id keeps it from being carried out twice.
-                self.never_received(now, msg_id);
+                self.never_received(told, msg_id);
             } else {
                 // The session that may have seen it is gone.
                 self.untraceable(msg_id);

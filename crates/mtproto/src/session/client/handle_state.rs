@@ -17,8 +17,8 @@ use crate::{
 const MOST_WANTED: usize = 8192;
 
 impl ClientSession {
-    /// One byte for each id that was asked for, by position.
-    pub(super) fn handle_msgs_state_info(&mut self, now: Now, info: &types::MsgsStateInfo) {
+    /// One byte for each id that was asked for, by position. `told` is the id of the message that says so.
+    pub(super) fn handle_msgs_state_info(&mut self, told: i64, info: &types::MsgsStateInfo) {
         let Some(Kind::State(msg_ids)) = self.asked.get(&info.req_msg_id) else {
             self.ignored.unasked += 1;
             return;
@@ -26,25 +26,25 @@ impl ClientSession {
         let msg_ids = msg_ids.clone();
         self.asked.remove(&info.req_msg_id);
         self.count_success();
-        self.take_states(now, &msg_ids, &info.info);
+        self.take_states(told, &msg_ids, &info.info);
     }
 
     /// The same, told without being asked.
-    pub(super) fn handle_msgs_all_info(&mut self, now: Now, info: &types::MsgsAllInfo) {
+    pub(super) fn handle_msgs_all_info(&mut self, told: i64, info: &types::MsgsAllInfo) {
         self.take_states(
-            now,
+            told,
             &info.msg_ids[..info.msg_ids.len().min(MOST_IDS)],
             &info.info,
         );
     }
 
-    fn take_states(&mut self, now: Now, msg_ids: &[i64], states: &[u8]) {
+    fn take_states(&mut self, told: i64, msg_ids: &[i64], states: &[u8]) {
         let mut answered = Vec::new();
         for (msg_id, state) in msg_ids.iter().zip(states) {
             match state & 7 {
                 // Nothing is known of it any more.
                 1 => self.untraceable(*msg_id),
-                2 | 3 => self.never_received(now, *msg_id),
+                2 | 3 => self.never_received(told, *msg_id),
                 4 => {
                     self.mark_received(*msg_id);
                     if state & 64 != 0 && self.may_ask_again(*msg_id) {

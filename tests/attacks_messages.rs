@@ -5,18 +5,21 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use actogram::{
     AccountEvent, Client, Result,
     tl::{Bytes, Encode, enums, types},
 };
-use actogram_actors::StopReason;
+use actogram_actors::{Connector, DatacenterAddress, StopReason, TcpConnector};
 use actogram_local_datacenter::{Attack, GzipAttack, LocalDatacenter, When, model::PeerKey};
 use actogram_store::Store;
 use support::{
     HANG, Inbox,
-    accounts::{config, open, stored_keys},
+    accounts::{Bot, config, open, stored_keys},
     datacenter, event, events_so_far,
     lanes::in_lanes,
 };
@@ -380,4 +383,51 @@ async fn t7_a_datacenter_is_reached_from_its_machine_alone() {
     let elsewhere = std::net::SocketAddr::new([127, 0, 0, 2].into(), address.port());
     let refused = tokio::net::TcpStream::connect(elsewhere).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+/// S26, S25: where datacenters are said to be, and by whom, is no matter: nothing is dialed but what the client was given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s26_no_address_is_dialed_but_those_the_client_was_given() {
+    let datacenter = datacenter().await;
+    let mut config = config(&datacenter, "dialing_bot", &Store::memory());
+    let dialed = Arc::new(Mutex::new(Vec::new()));
+    let noted = dialed.clone();
+    config.connector = Arc::new(move |to: &DatacenterAddress| {
+        noted.lock().unwrap().push((to.host.clone(), to.port));
+        TcpConnector.connect(to)
+    });
+    let bot = Bot::with(&datacenter, config).await;
+    let option = |id| enums::DcOption::from(types::DcOption::new(id, "192.0.2.1".to_owned(), 443));
+    let options = types::UpdateDcOptions {
+        dc_options: (1..=5).map(option).collect(),
+    };
+    let operator = datacenter.operator();
+    for update in [enums::Update::from(options), enums::Update::UpdateConfig] {
+        let short = types::UpdateShort {
+            update,
+            date: 1_700_000_000,
+        };
+        let attack = body(&short.into());
+        let before = dialed.lock().unwrap().len();
+        let mounted = datacenter.attacks().mounted();
+        datacenter.attacks().order(When::Answer(1), attack);
+        bot.send("under the attack").await.unwrap();
+        assert_eq!(datacenter.attacks().mounted(), mounted + 1);
+        // Whoever believed it would go there now, or where it is sent by a datacenter it does not know.
+        datacenter.cut_connections();
+        bot.send("over another connection").await.unwrap();
+        operator.fail("users.getUsers", 303, "USER_MIGRATE_4", 1);
+        let me = actogram::tl::functions::users::GetUsers {
+            id: vec![enums::InputUser::InputUserSelf],
+        };
+        let moved = support::accounts::call(&bot.account, &me).await;
+        assert!(moved.is_err(), "there is no datacenter 4 to go to");
+        bot.send("and at home again").await.unwrap();
+        assert!(dialed.lock().unwrap().len() > before, "the twin is dialed");
+    }
+    let address = datacenter.address().unwrap();
+    let given = (address.ip().to_string(), address.port());
+    let dialed = dialed.lock().unwrap().clone();
+    assert!(dialed.iter().all(|to| *to == given), "{dialed:?}");
+    bot.end().await;
 }

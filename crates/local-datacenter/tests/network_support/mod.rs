@@ -137,6 +137,8 @@ pub struct Client {
     pub key: Arc<AuthKey>,
     pub updates: Vec<Bytes>,
     pub quick_acks: Vec<u32>,
+    /// Calls of which a quick acknowledgement told that they arrived.
+    pub received: Vec<CallId>,
     /// The server says so of the first one, too.
     pub sessions_begun: usize,
     outcomes: HashMap<CallId, Outcome>,
@@ -292,6 +294,7 @@ impl Client {
             key,
             updates: Vec::new(),
             quick_acks: Vec::new(),
+            received: Vec::new(),
             sessions_begun: 0,
             outcomes: HashMap::new(),
             twice: Vec::new(),
@@ -421,6 +424,10 @@ impl Client {
                 Event::UnknownOutcome { call } => (call, Outcome::Unknown),
                 Event::Update(body) => {
                     self.updates.push(body);
+                    continue;
+                }
+                Event::Received { call } => {
+                    self.received.push(call);
                     continue;
                 }
                 Event::SessionLost => {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::command;
+use crate::{command, test::LIMIT};
 
 /// A foreign client: how to get it, and how to run its tests.
 pub(crate) struct Client {
@@ -41,7 +41,8 @@ fn prepare_python(root: &Path) -> Result<(), String> {
         .map_err(|error| format!("requirements.txt: {error}"))?;
     let installed = environment.join("installed.txt");
     if std::fs::read_to_string(&installed).ok().as_deref() != Some(wanted.as_str()) {
-        command::run(
+        command::run_within(
+            LIMIT,
             root,
             "python3",
             &["-m", "venv", "--clear", ENVIRONMENT],
@@ -56,7 +57,8 @@ fn prepare_python(root: &Path) -> Result<(), String> {
             "-r",
         ];
         let requirements = "tests/foreign/python/requirements.txt";
-        command::run(
+        command::run_within(
+            LIMIT,
             root,
             &python,
             &[&install[..], &[requirements]].concat(),
@@ -81,7 +83,8 @@ fn run_python(root: &Path) -> Result<(), String> {
         "no:cacheprovider",
         "tests/foreign/python",
     ];
-    command::run(
+    command::run_within(
+        LIMIT,
         root,
         &python,
         &arguments,
@@ -94,12 +97,19 @@ fn prepare_node(root: &Path) -> Result<(), String> {
     command::ensure("npm", &["--version"], &["npm"])?;
     // The only scripts there build a database that nobody opens.
     let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    command::run(&root.join("tests/foreign/node"), "npm", &install, &[])
+    command::run_within(
+        LIMIT,
+        &root.join("tests/foreign/node"),
+        "npm",
+        &install,
+        &[],
+    )
 }
 
 fn run_node(root: &Path) -> Result<(), String> {
     let binary = root.join("target/debug/actogram").display().to_string();
-    command::run(
+    command::run_within(
+        LIMIT,
         &root.join("tests/foreign/node"),
         "node",
         &["--test"],

@@ -1,8 +1,11 @@
 //! `cargo xtask test`: everything, with an honest list of what did not run.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{command, foreign, root, tidy};
+
+/// What one program of ours or of others may take, building included. Nothing is measured by it: what hangs shall end.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// A step that ran, failed, or could not run.
 enum Outcome {
@@ -41,14 +44,16 @@ pub(crate) fn run(long: bool) -> Result<(), String> {
         ))
     });
     step("the main job: cargo run -- demo", &mut || {
-        done(command::run(
+        done(command::run_within(
+            LIMIT,
             &root,
             "cargo",
             &["run", "--quiet", "--", "demo"],
             &[],
         ))
     });
-    let built = command::run(
+    let built = command::run_within(
+        LIMIT,
         &root,
         "cargo",
         &["build", "--quiet", "--package", "actogram-cli"],

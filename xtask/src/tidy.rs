@@ -15,6 +15,9 @@ const MOST_LINES: usize = 800;
 /// Files that may be longer: data, and what tools write.
 const MAY_BE_LONG: &[&str] = &["Cargo.lock", "crates/tl/schema/", "tests/vectors.json"];
 
+/// The map of what is tested against which attack and fault.
+const ROWS: &str = "tests/ROWS.md";
+
 /// Checks everything and names all that is wrong.
 pub(crate) fn run() -> Result<(), String> {
     let root = root();
@@ -42,6 +45,7 @@ pub(crate) fn run() -> Result<(), String> {
             wrong.push(format!("{needed} is missing"));
         }
     }
+    wrong.extend(rows(&root)?);
     if wrong.is_empty() {
         println!("{} files keep the rules", files.len());
         return Ok(());
@@ -88,6 +92,32 @@ fn unfinished(file: &str, text: &str) -> Option<String> {
         .iter()
         .find(|mark| text.contains(mark.as_str()))
         .map(|mark| format!("{file} holds {mark}"))
+}
+
+/// The map of attacks and faults names tests that exist: lines of the form ``- file: `test`, `test` ``.
+fn rows(root: &Path) -> Result<Vec<String>, String> {
+    let text = fs::read_to_string(root.join(ROWS)).map_err(|error| format!("{ROWS}: {error}"))?;
+    let mut wrong = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("- ")) {
+        let Some((file, tests)) = line.split_once(": ") else {
+            wrong.push(format!("{ROWS}: `{line}` is not `- file: tests`"));
+            continue;
+        };
+        let Ok(source) = fs::read_to_string(root.join(file)) else {
+            wrong.push(format!("{ROWS} names {file}, which does not exist"));
+            continue;
+        };
+        wrong.extend(
+            missing_tests(&source, tests)
+                .map(|test| format!("{ROWS} names {test}, which {file} does not hold")),
+        );
+    }
+    Ok(wrong)
+}
+
+fn missing_tests<'a>(source: &'a str, tests: &'a str) -> impl Iterator<Item = &'a str> {
+    let named = tests.split(", ").map(|test| test.trim_matches('`'));
+    named.filter(|test| !source.contains(&format!("fn {test}(")))
 }
 
 /// DEPS.md names exactly the direct dependencies, each with a reason.
@@ -161,6 +191,14 @@ mod tests {
         assert!(lines("Cargo.lock", &"x\n".repeat(8000)).is_none());
         assert!(unfinished("src/a.rs", &["to", "do!()"].concat()).is_some());
         assert!(unfinished("src/a.rs", "done()").is_none());
+    }
+
+    #[test]
+    fn a_test_that_is_named_and_not_there_is_found() {
+        let source = "async fn k1_here() {}\nfn k1_hereafter() {}";
+        let missing = |tests| missing_tests(source, tests).collect::<Vec<_>>();
+        assert_eq!(missing("`k1_here`, `k1_hereafter`"), [""; 0]);
+        assert_eq!(missing("`k1_here`, `k1_her`"), ["k1_her"]);
     }
 
     #[test]

@@ -9,11 +9,18 @@ use actogram_crypto::{
 use bytes::{Bytes, BytesMut};
 
 use super::Refused;
+use crate::transport::MAX_FRAME;
 
 /// Salt, session id, message id, sequence number, length.
 const INNER_HEADER: usize = 32;
 const LEAST_PADDING: usize = 12;
 const MOST_PADDING: usize = 1024;
+
+/// What [`Envelope::seal`] adds at most.
+const MOST_OWN_PADDING: usize = LEAST_PADDING + 15 + 15 * 16;
+
+/// The longest body that fits a frame whatever its padding.
+pub(super) const MOST_BODY: usize = MAX_FRAME - HEADER - INNER_HEADER - MOST_OWN_PADDING;
 
 #[derive(Debug, Clone)]
 pub(super) struct Envelope {

@@ -77,6 +77,8 @@ pub(super) struct Call {
     refusals: u32,
     /// How often the server was asked in vain: for the answer that it says it has, or what became of the call.
     asked_in_vain: u32,
+    /// How often the server lost it, or the session it was sent in.
+    losses: u32,
     /// Never in a container again: the server refused one that held it.
     pub(super) alone: bool,
 }
@@ -97,6 +99,9 @@ const MOST_REFUSALS: u32 = 5;
 
 /// How often the server may be asked in vain about a call.
 const MOST_ASKED_IN_VAIN: u32 = 5;
+
+/// How often the server may lose a call that may be carried out twice.
+const MOST_LOSSES: u32 = 15;
 
 /// A call unanswered for this long is asked for.
 const OVERDUE: Duration = Duration::from_secs(10);
@@ -120,6 +125,7 @@ impl ClientSession {
             asked_at: now.monotonic,
             refusals: 0,
             asked_in_vain: 0,
+            losses: 0,
             alone: false,
         };
         self.calls.insert(id, call);
@@ -243,13 +249,35 @@ impl ClientSession {
         };
         call.msg_ids.clear();
         let never_sent = call.state == CallState::Queued;
-        if rejected || never_sent || Self::may_happen_twice(call.request.resend) {
+        if (rejected || never_sent || self.may_be_lost_again(id))
+            && let Some(call) = self.calls.get_mut(&id)
+        {
             call.state = CallState::Queued;
             self.queue.push_back(id);
-        } else {
-            self.forget(id);
-            self.events.push_back(Event::UnknownOutcome { call: id });
         }
+    }
+
+    /// The server no longer knows a call that it may have carried out. Tells whether it may go out under a new id; if not,
+    /// it ended.
+    fn may_be_lost_again(&mut self, id: CallId) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
+        call.losses += 1;
+        let losses = call.losses;
+        let event = if !Self::may_happen_twice(call.request.resend) {
+            Event::UnknownOutcome { call: id }
+        } else if losses > MOST_LOSSES {
+            Event::Failed {
+                call: id,
+                why: CallFailure::LostTooOften(losses),
+            }
+        } else {
+            return true;
+        };
+        self.forget(id);
+        self.events.push_back(event);
+        false
     }
 
     pub(super) fn lose_sight_of_calls(&mut self) {
@@ -347,11 +375,8 @@ impl ClientSession {
             return;
         };
         call.asked_in_vain = 0;
-        if Self::may_happen_twice(call.request.resend) {
+        if self.may_be_lost_again(id) {
             self.requeue(id);
-        } else {
-            self.forget(id);
-            self.events.push_back(Event::UnknownOutcome { call: id });
         }
     }
 

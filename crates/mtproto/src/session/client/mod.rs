@@ -96,7 +96,8 @@ pub enum Event {
         /// Its name; text from outside.
         message: String,
     },
-    /// The call ended without an answer and without having been carried out, or its answer is unreadable.
+    /// The call ended without an answer: it was not carried out, or its answer is unreadable, or carrying it out again is
+    /// no harm and it was lost again and again.
     Failed {
         /// The call.
         call: CallId,
@@ -135,6 +136,17 @@ pub enum CallFailure {
     /// The server refused the message itself again and again.
     #[error("the server refused the message {0} times; the last reason was code {1}")]
     RefusedTooOften(u32, i32),
+    /// The server lost what it knew of the call, or its whole session, again and again.
+    #[error("the server lost the call {0} times")]
+    LostTooOften(u32),
+    /// No transport carries a message of this size.
+    #[error("the call takes {length} bytes, at most {most} can be sent; cut it into parts")]
+    TooLarge {
+        /// Bytes of the call with what must stand around it, packed if that made it smaller.
+        length: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// The answer's packing is broken.
     #[error("the answer could not be unpacked: {0}")]
     Packing(#[from] GzipError),

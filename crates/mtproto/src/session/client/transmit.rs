@@ -4,12 +4,12 @@ use actogram_crypto::Side;
 use actogram_tl::{Encode, RawQuery, functions};
 use bytes::{Bytes, BytesMut};
 
-use super::{CallId, CallState, ClientSession, REMEMBERED_SENT};
+use super::{CallFailure, CallId, CallState, ClientSession, Event, REMEMBERED_SENT};
 use crate::{
     Now,
     session::{
         content::{self, Inner, size_in_container},
-        envelope::Envelope,
+        envelope::{Envelope, MOST_BODY},
         gzip,
         message_id::Origin,
     },
@@ -139,6 +139,17 @@ impl ClientSession {
                 continue;
             };
             let wire = self.wrap(id);
+            if wire.len() > MOST_BODY {
+                self.forget(id);
+                self.events.push_back(Event::Failed {
+                    call: id,
+                    why: CallFailure::TooLarge {
+                        length: wire.len(),
+                        most: MOST_BODY,
+                    },
+                });
+                continue;
+            }
             if !packet.has_room_for(&wire) || (call.alone && !packet.messages.is_empty()) {
                 packet.full = true;
                 return;

@@ -266,3 +266,86 @@ fn r12_every_transport_carries_sessions_in_pieces() {
         }
     }
 }
+
+/// Makes a call that may happen twice and one that must not, from the first packet on. If the server says that it knows no
+/// session, nobody can tell whether it ever did: the outcome of the second may be unknown.
+fn both_calls(pair: &mut Pair, what: &str) {
+    let (twice, once) = (call(pair, send(1)), call(pair, create(2)));
+    finished(pair, twice);
+    assert!(pair.run_until(LIMIT, |pair| pair.is_over(once)), "{what}");
+    pair.run_for(SECOND);
+    assert_eq!(pair.server.ledger.effects.get(&send(1)), Some(&1), "{what}");
+    let executions = pair.server.ledger.executions(&create(2));
+    match pair.outcome(once) {
+        Some(Event::Answer { .. }) => assert_eq!(executions, 1, "{what}"),
+        Some(Event::UnknownOutcome { .. }) => assert!(executions <= 1, "{what}"),
+        outcome => panic!("{what}: {outcome:?}"),
+    }
+    assert_eq!((pair.endings(twice), pair.endings(once)), (1, 1), "{what}");
+}
+
+/// R12 over every transport, with and without obfuscation: a call cut at every byte, either way.
+#[test]
+fn r12_a_cut_at_every_byte_of_every_transport_changes_no_outcome() {
+    for kind in Kind::ALL {
+        for obfuscated in [false, true] {
+            if obfuscated && !kind.supports_obfuscation() {
+                continue;
+            }
+            let begin = || {
+                let mut config = PairConfig::seeded(12);
+                config.transport = (kind, obfuscated);
+                Pair::new(config)
+            };
+            let passed = {
+                let mut pair = begin();
+                both_calls(&mut pair, "whole");
+                [pair.passed(Direction::Up), pair.passed(Direction::Down)]
+            };
+            for direction in [Direction::Up, Direction::Down] {
+                let bytes = passed[direction as usize];
+                assert!(bytes > 100);
+                for at in 0..=bytes {
+                    // From the very first byte on: the header of the transport and the first packets.
+                    let mut pair = begin();
+                    pair.cut_after(direction, at);
+                    let what = format!("{kind:?} {obfuscated} {direction:?} {at}");
+                    both_calls(&mut pair, &what);
+                    assert_eq!(pair.connections().lost, u64::from(at < bytes), "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// The same for the exchange of keys, at a few bytes of each part of it: the exchange begins anew, and the call is made.
+#[test]
+fn r12_a_cut_during_the_exchange_of_keys_costs_that_exchange_only() {
+    let mut random = SeededRandom::from_seed(12);
+    let rsa = actogram_crypto::rsa::PrivateKey::generate(&mut random).unwrap();
+    let rsa = std::sync::Arc::new(rsa);
+    let begin = |kind, obfuscated| {
+        let mut config = PairConfig::seeded(12);
+        config.transport = (kind, obfuscated);
+        config.rsa = Some(rsa.clone());
+        Pair::new(config)
+    };
+    let (up, down) = {
+        let mut pair = begin(Kind::Intermediate, false);
+        both_calls(&mut pair, "whole");
+        (pair.passed(Direction::Up), pair.passed(Direction::Down))
+    };
+    assert!(up > 600 && down > 700, "{up} {down}");
+    let mut number = 0;
+    for (direction, bytes) in [(Direction::Up, up), (Direction::Down, down)] {
+        for at in (0..bytes - 100).step_by(23) {
+            let kind = Kind::ALL[number % Kind::ALL.len()];
+            number += 1;
+            let mut pair = begin(kind, number % 3 == 0 && kind.supports_obfuscation());
+            pair.cut_after(direction, at);
+            let what = format!("{kind:?} {direction:?} {at}");
+            both_calls(&mut pair, &what);
+            assert_eq!(pair.connections().lost, 1, "{what}");
+        }
+    }
+}

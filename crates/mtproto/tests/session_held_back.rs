@@ -3,10 +3,14 @@
 
 mod session_support;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use actogram_crypto::random::{self, SeededRandom};
 use actogram_mtproto::{
-    pair::{Direction, Pair, Reply},
+    pair::{Direction, Pair, Reply, yes},
     session::{client::Event, server::Forged},
 };
 use actogram_tl::{Constructor, mtproto::types};
@@ -150,4 +154,93 @@ fn s09_a_clock_that_was_put_back_too_far_is_learned_anew() {
     assert!(pair.is_over(id));
     assert!((0..=1).contains(&(server_second(&mut pair) - before - 1)));
     assert_eq!(pair.connections().lost, lost);
+}
+
+/// Everything that went by, whether it arrived or not.
+type Record = Arc<Mutex<Vec<(Direction, Bytes)>>>;
+
+/// Swallows some of what is sent and remembers all of it.
+fn overhear(pair: &mut Pair, mut random: SeededRandom, swallows: u32) -> Record {
+    let record = Record::default();
+    let heard = record.clone();
+    pair.tamper(Some(Box::new(move |direction, payload| {
+        heard.lock().unwrap().push((direction, payload.clone()));
+        if random::u32(&mut random) % 100 < swallows {
+            Vec::new()
+        } else {
+            vec![payload.clone()]
+        }
+    })));
+    record
+}
+
+fn under_attack(seed: u64) -> u32 {
+    let mut dice = SeededRandom::from_seed(seed ^ 0xa77ac4);
+    let mut below = move |most: u32| random::u32(&mut dice) % most;
+    let mut pair = settled(seed);
+    let mut slow = SeededRandom::from_seed(seed ^ 0x510);
+    pair.server
+        .serve(move |_| match random::u32(&mut slow) % 4 {
+            0 => Reply::After(SECOND * (random::u32(&mut slow) % 60), yes()),
+            _ => Reply::Now(yes()),
+        });
+    let swallows = below(50);
+    let record = overhear(&mut pair, SeededRandom::from_seed(seed), swallows);
+    let mut made = Vec::new();
+    for number in 0..400_i64 {
+        if number % 10 == 0 {
+            made.push((call(&mut pair, create(number)), create(number)));
+        }
+        let pause = [100, 1000, 5000, 20_000][below(4) as usize];
+        pair.run_for(Duration::from_millis(u64::from(below(pause))));
+        for _ in 0..below(4) {
+            // The latest, or any.
+            let heard = record.lock().unwrap();
+            let length = u32::try_from(heard.len()).unwrap();
+            let back = if below(2) == 0 {
+                length.min(20)
+            } else {
+                length
+            };
+            let at = length - 1 - below(back);
+            let (direction, payload) = heard[at as usize].clone();
+            drop(heard);
+            pair.inject(direction, payload);
+        }
+        match below(60) {
+            0 => pair.cut(),
+            1 => {
+                let now = pair.server_now();
+                pair.server.rotate_salts(now);
+            }
+            2 => pair.server.forget_salts(),
+            _ => {}
+        }
+    }
+    pair.tamper(None);
+    let all = |pair: &mut Pair| made.iter().all(|(id, _)| pair.is_over(*id));
+    assert!(pair.run_until(LIMIT, all), "seed {seed}: a call hangs");
+    let mut answers = 0;
+    for (id, body) in &made {
+        let executions = pair.server.ledger.executions(body);
+        let outcome = pair.outcome(*id);
+        assert!(
+            executions <= 1,
+            "seed {seed}: {executions} times: {outcome:?}"
+        );
+        assert_eq!(pair.endings(*id), 1, "seed {seed}");
+        if matches!(outcome, Some(Event::Answer { .. })) {
+            assert_eq!(executions, 1, "seed {seed}");
+            answers += 1;
+        }
+    }
+    assert_eq!(pair.client().unwrap().calls_in_flight(), 0);
+    answers
+}
+
+/// Somebody on the way who swallows, keeps, and says again at any time whatever either side said.
+#[test]
+fn whatever_is_held_back_or_said_again_nothing_is_carried_out_twice() {
+    let answers: u32 = (0..150).map(under_attack).sum();
+    assert!(answers > 4000, "{answers} of 6000 calls were answered");
 }

@@ -14,7 +14,7 @@ use actogram::{
     AccountEvent, Client, Result,
     tl::{Bytes, Encode, enums, types},
 };
-use actogram_actors::{Connector, DatacenterAddress, StopReason, TcpConnector};
+use actogram_actors::{Connector, DatacenterAddress, NetworkConnector, StopReason};
 use actogram_local_datacenter::{Attack, GzipAttack, LocalDatacenter, When, model::PeerKey};
 use actogram_store::Store;
 use support::{
@@ -394,7 +394,7 @@ async fn s26_no_address_is_dialed_but_those_the_client_was_given() {
     let noted = dialed.clone();
     config.connector = Arc::new(move |to: &DatacenterAddress| {
         noted.lock().unwrap().push((to.host.clone(), to.port));
-        TcpConnector.connect(to)
+        NetworkConnector::default().connect(to)
     });
     let bot = Bot::with(&datacenter, config).await;
     let option = |id| enums::DcOption::from(types::DcOption::new(id, "192.0.2.1".to_owned(), 443));

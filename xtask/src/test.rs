@@ -14,7 +14,7 @@ enum Outcome {
     NotRun(String),
 }
 
-/// Runs all tests; `long` runs those that take hours, too.
+/// Runs all tests; `long` gives those that may go on for ever more rounds.
 pub(crate) fn run(long: bool) -> Result<(), String> {
     let root = root();
     let strict = std::env::var("CI").is_ok_and(|value| value == "true");
@@ -89,7 +89,7 @@ pub(crate) fn run(long: bool) -> Result<(), String> {
     }
     if !long {
         println!(
-            "not run  the long forms (kill -9 500 times, 4096 key exchanges): ask for them with --long"
+            "not run  the long forms (kill -9 500 times, 4096 key exchanges; some minutes more): ask for them with --long"
         );
     }
     match (failed, not_run) {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use actogram_tl as tl;
+use bytes::Bytes;
 use tl::{enums, functions, types};
 use tokio::sync::mpsc;
 
@@ -553,6 +554,17 @@ impl Operator {
             by,
             times,
         });
+    }
+
+    /// The next `times` answers to `method` are replaced by what `with` makes of them: encoded results, or `rpc_error`s. The
+    /// calls are executed all the same. For attacks of a datacenter that lies.
+    pub fn rewrite_answers(
+        &self,
+        method: &str,
+        times: u32,
+        with: impl FnMut(Bytes) -> Bytes + Send + 'static,
+    ) {
+        self.lock().faults().rewrite(method, times, with);
     }
 
     /// The next `times` pushes to an account suffer `fault`.

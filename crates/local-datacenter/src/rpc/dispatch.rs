@@ -207,6 +207,7 @@ impl World {
             self.counters.count_refused(method);
         }
         let body = result.unwrap_or_else(|error| error.to_bytes());
+        let body = self.faults.rewritten(method, body);
         let answer = Answer {
             auth_key_id: context.auth_key_id,
             session_id: context.session_id,

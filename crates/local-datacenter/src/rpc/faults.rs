@@ -1,7 +1,10 @@
 //! Faults on demand above the wire, and counters of what was executed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use super::errors::RpcError;
 use super::update_faults::{UpdateFaultPlan, UpdateFaultRates, UpdateFaultScope};
@@ -57,11 +60,28 @@ pub enum PushFault {
     Delay(Duration),
 }
 
+/// Answers that are replaced on their way out.
+struct Rewrite {
+    method: String,
+    times: u32,
+    with: Box<dyn FnMut(Bytes) -> Bytes + Send>,
+}
+
+impl fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rewrite")
+            .field("method", &self.method)
+            .field("times", &self.times)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Faults waiting for their call.
 #[derive(Debug, Default)]
 pub struct Faults {
     errors: Vec<RpcFault>,
     delays: Vec<Delay>,
+    rewrites: Vec<Rewrite>,
     pushes: BTreeMap<UserId, Vec<(PushFault, u32)>>,
     plans: BTreeMap<UpdateFaultScope, UpdateFaultPlan>,
 }
@@ -79,6 +99,31 @@ impl Faults {
     /// Orders a late answer. The call is executed at once.
     pub fn delay(&mut self, delay: Delay) {
         self.delays.push(delay);
+    }
+
+    /// Orders that the next `times` answers to `method` are replaced by what `with` makes of them.
+    pub fn rewrite(
+        &mut self,
+        method: impl Into<String>,
+        times: u32,
+        with: impl FnMut(Bytes) -> Bytes + Send + 'static,
+    ) {
+        self.rewrites.push(Rewrite {
+            method: method.into(),
+            times,
+            with: Box::new(with),
+        });
+    }
+
+    pub(crate) fn rewritten(&mut self, method: &str, body: Bytes) -> Bytes {
+        let mut rewrites = self.rewrites.iter_mut();
+        let Some(rewrite) = rewrites.find(|rewrite| rewrite.method == method) else {
+            return body;
+        };
+        rewrite.times = rewrite.times.saturating_sub(1);
+        let body = (rewrite.with)(body);
+        self.rewrites.retain(|rewrite| rewrite.times > 0);
+        body
     }
 
     /// Orders that the next `times` pushes to an account suffer `fault`.

@@ -125,3 +125,47 @@ fn a_call_that_is_forgotten_again_and_again_ends() {
     assert!(pair.is_over(id));
     assert!(wire.copies(&read(1)).len() < 20);
 }
+
+/// An answer that no transport carries must not leave its call waiting.
+#[test]
+fn an_answer_that_fits_no_frame_is_an_error_of_its_call() {
+    let mut pair = settled(1);
+    pair.server.serve(|method| {
+        let mut answer = vec![
+            0;
+            if *method == create(1) {
+                5 << 20
+            } else {
+                4 << 20
+            }
+        ];
+        SeededRandom::from_seed(7).fill(&mut answer);
+        Reply::Now(answer.into())
+    });
+    let id = call(&mut pair, create(1));
+    pair.run_for(SECOND);
+    match pair.outcome(id) {
+        Some(Event::RpcError { code, message, .. }) => {
+            assert_eq!((*code, message.as_str()), (500, "RESPONSE_TOO_LARGE"));
+        }
+        other => panic!("{other:?}"),
+    }
+    // The twin: what just fits arrives.
+    answered(&mut pair, create(2));
+    assert_eq!(pair.connections().lost, 0);
+}
+
+/// A push that no transport carries is given up, and told to be; nothing behind it waits.
+#[test]
+fn a_push_that_fits_no_frame_is_lost_alone() {
+    let mut pair = settled(1);
+    pair.push(&part(0, 5 << 20));
+    pair.push(&update(1));
+    pair.run_for(SECOND);
+    assert_eq!(updates(&pair.take_events()), [1]);
+    pair.cut();
+    answered(&mut pair, create(2));
+    assert_eq!(pair.connections().lost, 1);
+    let session = pair.server.session().unwrap();
+    assert_eq!(session.counters().given_up, 1);
+}

@@ -176,7 +176,7 @@ impl ServerSession {
             unique_id: self.unique_id(),
             server_salt: salts.current(now.unix_seconds(), &mut *self.random),
         };
-        self.send_content(now, &wire::boxed(&created), false);
+        self.send_content(now, &wire::boxed(&created));
     }
 
     fn handle_inner(

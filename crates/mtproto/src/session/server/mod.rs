@@ -97,8 +97,8 @@ pub enum Event {
         /// The request, by which it is answered.
         msg_id: i64,
     },
-    /// Messages that were pushed and not read were given up, as there were too many: the client's updates have a gap. Told
-    /// once until the client reads again.
+    /// Messages that were pushed were given up, as too many were unread or one was too large: the client's updates have a
+    /// gap. Told once until the client reads again.
     PushesLost,
     /// Close the connection if nothing like this comes again within the time.
     DisconnectAfter(Duration),
@@ -299,7 +299,8 @@ impl ServerSession {
         self.events.pop_front()
     }
 
-    /// Answers a call; `result` is the encoded result or `rpc_error`. A second answer is dropped.
+    /// Answers a call; `result` is the encoded result or `rpc_error`. A second answer is dropped; one that no
+    /// transport carries becomes the error 500 `RESPONSE_TOO_LARGE`.
     pub fn answer(&mut self, now: Now, req_msg_id: i64, result: &Bytes) {
         if self.fates.get(&req_msg_id) == Some(&Fate::Running) {
             self.running -= 1;
@@ -308,9 +309,9 @@ impl ServerSession {
         }
     }
 
-    /// Sends something unasked, such as updates.
+    /// Sends something unasked, such as updates. What no transport carries is given up: [`Event::PushesLost`].
     pub fn push(&mut self, now: Now, body: &Bytes) {
-        self.send_content(now, body, false);
+        self.send_content(now, body);
     }
 
     /// Answers [`Event::DestroySession`].

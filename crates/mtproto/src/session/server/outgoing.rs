@@ -15,7 +15,7 @@ use crate::{
     session::{
         MOST_IDS, OLDEST, ServerSalts,
         content::{self, Inner, size_in_container},
-        envelope::Envelope,
+        envelope::{Envelope, MOST_BODY},
         gzip,
         message_id::{Origin, order, seconds},
         wire,
@@ -39,6 +39,9 @@ const AGED: i64 = OLDEST - 60;
 const MOST_MESSAGES: usize = 100;
 const MOST_BYTES: usize = 256 * 1024;
 
+/// What stands before a result: `rpc_result` and the id of its call.
+const RESULT_HEADER: usize = 12;
+
 /// How long an acknowledgement waits for something to travel with.
 const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(500);
 
@@ -54,8 +57,17 @@ pub(super) struct Outgoing {
 impl ServerSession {
     pub(super) fn send_result(&mut self, now: Now, req_msg_id: i64, result: &Bytes) -> i64 {
         let packed = gzip::pack(result);
-        let result = packed.as_ref().unwrap_or(result);
-        let mut writer = Writer::with_capacity(12 + result.len());
+        let mut result = packed.as_ref().unwrap_or(result);
+        let error;
+        if RESULT_HEADER + result.len() > MOST_BODY {
+            self.counters.given_up += 1;
+            error = wire::boxed(&types::RpcError {
+                error_code: 500,
+                error_message: Bytes::from_static(b"RESPONSE_TOO_LARGE"),
+            });
+            result = &error;
+        }
+        let mut writer = Writer::with_capacity(RESULT_HEADER + result.len());
         writer.put_u32(ids::RPC_RESULT);
         writer.put_i64(req_msg_id);
         writer.put_raw(result);
@@ -68,9 +80,22 @@ impl ServerSession {
         msg_id
     }
 
-    pub(super) fn send_content(&mut self, now: Now, body: &Bytes, answer: bool) -> i64 {
+    pub(super) fn send_content(&mut self, now: Now, body: &Bytes) {
         let packed = gzip::pack(body);
-        self.queue(now, packed.unwrap_or_else(|| body.clone()), answer)
+        let body = packed.unwrap_or_else(|| body.clone());
+        if body.len() > MOST_BODY {
+            self.counters.given_up += 1;
+            self.lose_a_push();
+        } else {
+            self.queue(now, body, false);
+        }
+    }
+
+    fn lose_a_push(&mut self) {
+        if !self.pushes_lost {
+            self.pushes_lost = true;
+            self.events.push_back(Event::PushesLost);
+        }
     }
 
     fn queue(&mut self, now: Now, body: Bytes, answer: bool) -> i64 {
@@ -100,11 +125,7 @@ impl ServerSession {
             self.counters.given_up += 1;
             match oldest.answers {
                 Some(call) => self.is_over(call, oldest.inner.msg_id),
-                None if self.pushes_lost => {}
-                None => {
-                    self.pushes_lost = true;
-                    self.events.push_back(Event::PushesLost);
-                }
+                None => self.lose_a_push(),
             }
         }
         msg_id

@@ -53,6 +53,14 @@ pub enum CallError {
         /// The error's name.
         message: String,
     },
+    /// No packet carries a call of this size. Nothing was sent.
+    #[error("the call takes {length} bytes, at most {most} can be sent; cut it into parts")]
+    TooLarge {
+        /// Bytes of the call with what must stand around it.
+        length: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// The store could not be read or written.
     #[error("the session store: {0}")]
     Store(String),
@@ -85,7 +93,9 @@ impl CallError {
     /// What the caller may do.
     pub fn class(&self) -> CallErrorClass {
         match self {
-            Self::Rpc { .. } | Self::Migration { .. } => CallErrorClass::Rpc,
+            Self::Rpc { .. } | Self::Migration { .. } | Self::TooLarge { .. } => {
+                CallErrorClass::Rpc
+            }
             Self::UnknownOutcome => CallErrorClass::UnknownOutcome,
             Self::Retry(_) | Self::Store(_) => CallErrorClass::Retry,
             Self::Cancelled => CallErrorClass::Cancelled,

@@ -344,6 +344,10 @@ impl ConnectionActor {
                 if let Some(call) = self.take(call) {
                     let error = match why {
                         CallFailure::RefusedTooOften(..) => CallError::Retry(why.to_string()),
+                        CallFailure::LostTooOften(_) => CallError::UnknownOutcome,
+                        CallFailure::TooLarge { length, most } => {
+                            CallError::TooLarge { length, most }
+                        }
                         other => CallError::Bug(other.to_string()),
                     };
                     call.settle(Err(error));

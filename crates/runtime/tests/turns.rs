@@ -11,7 +11,7 @@ use std::{
 
 use actix::prelude::*;
 use actogram_runtime::*;
-use common::{MS, settle, steady, virtual_time};
+use common::{MS, next_turn, settle, steady, virtual_time};
 use tokio::time::Instant;
 
 // -- control before data ------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ fn at_most_the_budget_of_data_is_handled_in_one_turn() {
         let mut most = 0;
         let mut before = 0;
         while before < 1000 {
-            tokio::task::yield_now().await;
+            next_turn().await;
             let now = log.borrow().len();
             most = most.max(now - before);
             before = now;
@@ -184,7 +184,7 @@ fn ticks_while(run: impl AsyncFnOnce() + 'static) -> usize {
         let counted = Rc::clone(&ticks);
         tokio::task::spawn_local(async move {
             loop {
-                tokio::task::yield_now().await;
+                next_turn().await;
                 counted.set(counted.get() + 1);
             }
         });

@@ -1,12 +1,13 @@
 //! The actor around a loop's body.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     future::Future,
     mem,
     pin::Pin,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -18,18 +19,15 @@ use actix::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    cx::{Board, Item, LoopCx, LoopStatus, Shared, SignalOutcome},
+    cx::{Board, Item, LoopCx, LoopStatus, SignalOutcome},
     flow::LoopError,
+    handle::SIGNAL_CAPACITY,
     kinds::SignalLoop,
 };
 use crate::{
     Backoff, Control, ControlMessage, ExitReason, Failures, RestartIntensity, RestartPolicy,
     SupervisedContext,
-    supervision::{
-        driver::guard,
-        link::{Details, REASONS_KEPT},
-        policy::{Brake, Jitter},
-    },
+    supervision::{driver::guard, link::FAR, policy::Brake},
 };
 
 /// Starts a loop. True if it did; false (and logged) if it runs already. If it was stopped while its body was at work, the
@@ -107,52 +105,73 @@ impl<S: 'static> ControlMessage for Signal<S> {
 
 /// Where the value for a fresh start comes from.
 pub(super) enum Renew<L> {
+    /// A copy of this one.
+    Pristine(L, fn(&L) -> L),
     Factory(Box<dyn FnMut() -> L + Send>),
     /// There is only the one value; it goes on after failures.
     Keep,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Settings {
     pub(super) policy: RestartPolicy,
     pub(super) intensity: RestartIntensity,
     pub(super) backoff: Backoff,
     pub(super) seed: Option<u64>,
-    pub(super) failures: Failures,
     pub(super) capacity: usize,
     pub(super) started: bool,
 }
 
-/// What outlives the actor's own value.
-pub(super) struct Parts<L, E> {
-    pub(super) home: Arc<Mutex<Option<L>>>,
-    pub(super) renew: Arc<Mutex<Renew<L>>>,
-    pub(super) env: E,
-    pub(super) board: Arc<Board>,
-    pub(super) settings: Settings,
-}
-
-impl<L, E: Clone> Clone for Parts<L, E> {
-    fn clone(&self) -> Self {
+impl Default for Settings {
+    fn default() -> Self {
         Self {
-            home: Arc::clone(&self.home),
-            renew: Arc::clone(&self.renew),
-            env: self.env.clone(),
-            board: Arc::clone(&self.board),
-            settings: self.settings.clone(),
+            policy: RestartPolicy::default(),
+            intensity: RestartIntensity::default(),
+            backoff: Backoff::default(),
+            seed: None,
+            capacity: SIGNAL_CAPACITY,
+            started: true,
         }
     }
 }
 
-/// The loop's value while its body has it; goes home when the body ends, however it ends.
-struct Lease<L> {
-    value: Option<L>,
-    home: Arc<Mutex<Option<L>>>,
+/// What outlives the actor's own value.
+pub(super) struct Core<L: SignalLoop<E>, E> {
+    pub(super) board: Arc<Board<L::Signal>>,
+    /// `None` is the usual ones.
+    pub(super) settings: Option<Box<Settings>>,
+    /// Where failures surface; `None` is the log.
+    pub(super) failures: Option<Failures>,
+    pub(super) store: Mutex<Store<L, E>>,
 }
 
-impl<L> Drop for Lease<L> {
+pub(super) struct Store<L, E> {
+    pub(super) home: Option<L>,
+    pub(super) renew: Renew<L>,
+    pub(super) env: E,
+}
+
+impl<L: SignalLoop<E>, E> Core<L, E> {
+    fn store(&self) -> MutexGuard<'_, Store<L, E>> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settings(&self) -> Cow<'_, Settings> {
+        self.settings
+            .as_deref()
+            .map_or_else(|| Cow::Owned(Settings::default()), Cow::Borrowed)
+    }
+}
+
+/// The loop's value while its body has it; goes home when the body ends, however it ends.
+struct Lease<L: SignalLoop<E>, E> {
+    value: Option<L>,
+    core: Arc<Core<L, E>>,
+}
+
+impl<L: SignalLoop<E>, E> Drop for Lease<L, E> {
     fn drop(&mut self) {
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.value.take();
+        self.core.store().home = self.value.take();
     }
 }
 
@@ -178,15 +197,21 @@ enum Phase {
 ///
 /// Its body runs inside the actor's turns, so each of these takes effect within one turn. Made by [`loop_of`](super::loop_of).
 pub struct LoopActor<L: SignalLoop<E>, E = ()> {
-    parts: Parts<L, E>,
-    shared: Rc<Shared<L::Signal>>,
+    core: Arc<Core<L, E>>,
     brake: Brake,
     phase: Phase,
     body: Option<Body>,
-    poller: SpawnHandle,
-    postponed: Option<SpawnHandle>,
+    postponed: SpawnHandle,
+    waiters: Option<Box<Waiters>>,
+}
+
+/// Who waits for something to happen to the loop.
+#[derive(Default)]
+struct Waiters {
     starters: Vec<Slot>,
     enders: Vec<Slot>,
+    /// With the pause it was in when they asked.
+    pausers: Vec<(Slot, Option<u32>)>,
 }
 
 // The body is boxed; nothing else is pinned.
@@ -196,9 +221,9 @@ impl<L: SignalLoop<E>, E: Clone + 'static> Actor for LoopActor<L, E> {
     type Context = SupervisedContext<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let board = Arc::clone(&self.parts.board);
-        ctx.report(Details::Loop(board));
-        if self.parts.settings.started {
+        ctx.show(Arc::clone(self.board()) as _);
+        ctx.set_main(Self::poll_body);
+        if self.core.settings().started {
             self.launch(ctx);
         }
     }
@@ -208,7 +233,7 @@ impl<L: SignalLoop<E>, E: Clone + 'static> Actor for LoopActor<L, E> {
             let _ = guard(|| self.body = None);
             self.ended(false);
         }
-        self.parts.board.write().running = false;
+        self.board().rests();
     }
 }
 
@@ -219,25 +244,55 @@ enum Ended {
     Dropped,
 }
 
-struct Poller;
-
-impl<L: SignalLoop<E>, E: Clone + 'static> ActorFuture<LoopActor<L, E>> for Poller {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        act: &mut LoopActor<L, E>,
-        ctx: &mut SupervisedContext<LoopActor<L, E>>,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<()> {
-        let Some(body) = act.body.as_mut() else {
-            return Poll::Ready(());
+impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
+    pub(super) fn new(core: Arc<Core<L, E>>) -> Self {
+        let brake = {
+            let settings = core.settings();
+            Brake::new(settings.intensity, settings.backoff, settings.seed)
         };
-        act.shared.before_poll();
+        Self {
+            brake,
+            phase: Phase::Idle,
+            body: None,
+            postponed: SpawnHandle::default(),
+            waiters: None,
+            core,
+        }
+    }
+
+    fn board(&self) -> &Arc<Board<L::Signal>> {
+        &self.core.board
+    }
+
+    fn name(&self) -> &str {
+        &self.core.board.name
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::BackingOff(_))
+    }
+
+    fn poll_body(&mut self, ctx: &mut SupervisedContext<Self>, task: &mut TaskContext<'_>) {
+        let Some(body) = self.body.as_mut() else {
+            return;
+        };
+        self.core.board.before_poll();
         let ended = match guard(|| body.as_mut().poll(task)) {
             Ok(Poll::Pending) => {
-                if !act.shared.after_poll() {
-                    return Poll::Pending;
+                let (end, nap) = self.core.board.after_poll();
+                if nap.is_some()
+                    && let Some(waiters) = &mut self.waiters
+                {
+                    for (slot, since) in mem::take(&mut waiters.pausers) {
+                        if since == nap {
+                            waiters.pausers.push((slot, since));
+                        } else {
+                            slot.answer(true);
+                        }
+                    }
+                }
+                if !end {
+                    return;
                 }
                 Ended::Dropped
             }
@@ -245,55 +300,20 @@ impl<L: SignalLoop<E>, E: Clone + 'static> ActorFuture<LoopActor<L, E>> for Poll
             Err(ExitReason::Panicked(message)) => Ended::Panicked(message),
             Err(other) => Ended::Panicked(Arc::from(other.to_string())),
         };
-        act.body_ended(ended, ctx);
-        Poll::Ready(())
-    }
-}
-
-impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
-    pub(super) fn new(parts: Parts<L, E>) -> Self {
-        let settings = &parts.settings;
-        let jitter = settings
-            .seed
-            .map_or_else(Jitter::from_process, Jitter::seeded);
-        parts.board.write().paused = true;
-        Self {
-            shared: Shared::new(Arc::clone(&parts.board), settings.capacity),
-            brake: Brake::new(settings.intensity, settings.backoff, jitter),
-            phase: Phase::Idle,
-            body: None,
-            poller: SpawnHandle::default(),
-            postponed: None,
-            starters: Vec::new(),
-            enders: Vec::new(),
-            parts,
+        self.body_ended(ended, ctx);
+        if self.body.is_some() {
+            // Started again at once.
+            task.waker().wake_by_ref();
         }
-    }
-
-    fn name(&self) -> String {
-        self.parts.board.write().name.clone()
-    }
-
-    fn is_running(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::BackingOff(_))
     }
 
     fn value(&self) -> Result<L, ExitReason> {
-        let kept = self
-            .parts
-            .home
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(value) = kept {
+        let mut store = self.core.store();
+        if let Some(value) = store.home.take() {
             return Ok(value);
         }
-        let mut renew = self
-            .parts
-            .renew
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match &mut *renew {
+        match &mut store.renew {
+            Renew::Pristine(value, copy) => guard(|| copy(value)),
             Renew::Factory(factory) => guard(factory),
             Renew::Keep => Err(ExitReason::error("the loop's value was lost")),
         }
@@ -301,39 +321,34 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
 
     fn launch(&mut self, ctx: &mut SupervisedContext<Self>) {
         self.phase = Phase::Running;
-        {
-            let mut status = self.parts.board.write();
-            status.running = true;
-            status.backing_off = false;
-            status.starts += 1;
-            tracing::info!(name = %status.name, "loop started");
-        }
+        self.core.board.begin();
+        tracing::info!(name = %self.name(), "loop started");
         let value = match self.value() {
             Ok(value) => value,
             Err(reason) => return self.failed(reason, ctx),
         };
         self.brake.alive();
-        self.shared.begin();
         let mut lease = Lease {
             value: Some(value),
-            home: Arc::clone(&self.parts.home),
+            core: Arc::clone(&self.core),
         };
-        let mut cx = LoopCx::new(Rc::clone(&self.shared), self.parts.env.clone());
+        let env = self.core.store().env.clone();
+        let mut cx = LoopCx::new(Arc::clone(self.board()), env);
         self.body = Some(Box::pin(async move {
             match lease.value.as_mut() {
                 Some(value) => value.run(&mut cx).await,
                 None => Ok(()),
             }
         }));
-        self.poller = ctx.spawn(Poller);
     }
 
     /// The body is gone; who waits for that is told.
     fn ended(&mut self, keep_signals: bool) {
-        self.shared.ended(keep_signals);
-        self.parts.board.write().ends += 1;
-        for slot in self.enders.drain(..) {
-            slot.answer(true);
+        self.core.board.ended(keep_signals);
+        if let Some(waiters) = &mut self.waiters {
+            for slot in waiters.enders.drain(..) {
+                slot.answer(true);
+            }
         }
     }
 
@@ -356,17 +371,19 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
         if matches!(self.phase, Phase::Leaving) || matches!(reason, ExitReason::Stopped) {
             if reason.is_failure() {
                 tracing::warn!(name = %self.name(), %reason, "the loop failed after it had been stopped");
-                self.parts.board.write().last_error = Some(reason.to_string());
+                self.board().failed(&reason);
             }
             self.ended(false);
             self.rest(&ExitReason::Stopped);
-            if !self.starters.is_empty() {
+            let waiters = self.waiters.as_mut();
+            let starters = waiters.map_or_else(Vec::new, |w| mem::take(&mut w.starters));
+            if !starters.is_empty() {
                 self.launch(ctx);
-                for (n, slot) in mem::take(&mut self.starters).into_iter().enumerate() {
+                for (n, slot) in starters.into_iter().enumerate() {
                     slot.answer(n == 0);
                 }
             }
-        } else if self.parts.settings.policy.restarts(&reason) || reason.is_failure() {
+        } else if self.core.settings().policy.restarts(&reason) || reason.is_failure() {
             self.failed(reason, ctx);
         } else {
             self.ended(false);
@@ -375,40 +392,30 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
     }
 
     fn discard_value(&self) {
-        let renew = self
-            .parts
-            .renew
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if matches!(&*renew, Renew::Factory(_)) {
-            let value = self
-                .parts
-                .home
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            let _ = guard(|| drop(value));
-        }
+        let value = {
+            let mut store = self.core.store();
+            if matches!(store.renew, Renew::Keep) {
+                return;
+            }
+            store.home.take()
+        };
+        let _ = guard(|| drop(value));
     }
 
     fn rest(&mut self, reason: &ExitReason) {
         self.phase = Phase::Idle;
-        let mut status = self.parts.board.write();
-        status.running = false;
-        status.backing_off = false;
-        status.paused = true;
-        tracing::info!(name = %status.name, reason = reason.word(), "loop exited");
+        self.board().rests();
+        tracing::info!(name = %self.name(), reason = reason.word(), "loop exited");
     }
 
     fn failed(&mut self, reason: ExitReason, ctx: &mut SupervisedContext<Self>) {
-        let name = self.name();
         if reason.is_failure() {
-            tracing::warn!(%name, %reason, "loop failed");
-            self.parts.board.write().last_error = Some(reason.to_string());
+            tracing::warn!(name = %self.name(), %reason, "loop failed");
+            self.board().failed(&reason);
         }
-        let surfaced = if self.parts.settings.policy.restarts(&reason) {
+        let surfaced = if self.core.settings().policy.restarts(&reason) {
             self.brake
-                .record(&name, &reason)
+                .record(&self.core.board.name, &reason)
                 .err()
                 .map(ExitReason::error)
         } else {
@@ -418,29 +425,23 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
             self.brake.reset();
             self.ended(false);
             self.rest(&reason);
-            self.parts.settings.failures.report(&name, surfaced);
+            match &self.core.failures {
+                Some(failures) => failures.report(self.name(), surfaced),
+                None => Failures::default().report(self.name(), surfaced),
+            }
             return;
         }
         // A restart begins with a pristine value.
         self.discard_value();
         self.ended(true);
         let delay = self.brake.delay();
-        {
-            let mut status = self.parts.board.write();
-            status.backing_off = true;
-            status.paused = true;
-            if status.restart_reasons.len() == REASONS_KEPT {
-                status.restart_reasons.remove(0);
-            }
-            status.restart_reasons.push(reason.to_string());
-        }
-        self.parts.board.until(Some(Instant::now() + delay));
-        tracing::info!(%name, ?delay, "loop will be restarted");
+        self.board()
+            .backs_off(Instant::now() + delay.min(FAR), &reason);
+        tracing::info!(name = %self.name(), ?delay, "loop will be restarted");
         let timer = ctx.spawn(Later(
             Box::pin(sleep(delay)),
             |act: &mut Self, ctx: &mut SupervisedContext<Self>| {
-                act.parts.board.until(None);
-                act.parts.board.write().restarts += 1;
+                act.board().restarted();
                 act.launch(ctx);
             },
         ));
@@ -452,14 +453,12 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
             Phase::Idle | Phase::Leaving => return false,
             Phase::BackingOff(timer) => {
                 ctx.cancel_future(timer);
-                self.shared.ended(false);
+                self.board().given_up();
                 self.rest(&ExitReason::Stopped);
             }
             Phase::Running => {
-                self.parts.board.write().running = false;
                 self.phase = Phase::Leaving;
-                if self.shared.stop() {
-                    ctx.cancel_future(self.poller);
+                if self.board().stop() {
                     self.body_ended(Ended::Dropped, ctx);
                 }
             }
@@ -469,7 +468,8 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
 
     fn signal(&mut self, item: Item<L::Signal>) -> SignalOutcome {
         if self.is_running() {
-            self.shared.signal(item)
+            let capacity = self.core.settings().capacity;
+            self.board().signal(item, capacity)
         } else {
             SignalOutcome::Stopped
         }
@@ -501,15 +501,15 @@ impl<A: Actor, F: FnMut(&mut A, &mut A::Context)> ActorFuture<A> for Later<F> {
 
 /// A reply that may be given later.
 #[derive(Clone, Default)]
-pub(super) struct Slot(Rc<RefCell<Option<OneshotSender<bool>>>>);
+struct Slot(Rc<RefCell<Option<OneshotSender<bool>>>>);
 
 impl Slot {
     /// Whether anyone still waits for it.
-    pub(super) fn is_awaited(&self) -> bool {
+    fn is_awaited(&self) -> bool {
         self.0.borrow().as_ref().is_some_and(|tx| !tx.is_closed())
     }
 
-    pub(super) fn answer(self, value: bool) {
+    fn answer(self, value: bool) {
         if let Some(tx) = self.0.borrow_mut().take() {
             let _ = tx.send(value);
         }
@@ -566,7 +566,10 @@ handler!(Start, LoopReply, |act, _, ctx| match act.phase {
     }
     Phase::Leaving => {
         let slot = Slot::default();
-        act.starters.push(slot.clone());
+        act.waiters
+            .get_or_insert_default()
+            .starters
+            .push(slot.clone());
         LoopReply::Later(slot)
     }
     Phase::Running | Phase::BackingOff(_) => {
@@ -578,7 +581,7 @@ handler!(Stop, bool, |act, _, ctx| act.stop(ctx));
 handler!(Pause, bool, |act, _, _ctx| {
     let running = act.is_running();
     if running {
-        act.shared.pause();
+        act.board().pause();
     }
     running
 });
@@ -587,30 +590,30 @@ handler!(Resume, bool, |act, Resume { postpone }, ctx| {
         return false;
     }
     if !postpone {
-        return act.shared.resume();
+        return act.board().resume();
     }
-    let paused = act.shared.napping();
+    let paused = act.board().napping();
     if paused {
-        if let Some(earlier) = act.postponed.take() {
-            ctx.cancel_future(earlier);
-        }
+        ctx.cancel_future(act.postponed);
         // A timer of no length fires once everything that is queued now has had its turn.
-        act.postponed = Some(ctx.spawn(Later(
+        act.postponed = ctx.spawn(Later(
             Box::pin(sleep(Duration::from_nanos(1))),
             |act: &mut Self, _: &mut SupervisedContext<Self>| {
-                act.postponed = None;
-                act.shared.resume();
+                act.board().resume();
             },
-        )));
+        ));
     }
     paused
 });
 handler!(Status, actix::MessageResult<Status>, |act, _, _ctx| {
-    actix::MessageResult(act.parts.board.read())
+    actix::MessageResult(act.board().read())
 });
 handler!(UntilPaused, LoopReply, |act, _, _ctx| {
     let slot = Slot::default();
-    act.shared.until_paused(slot.clone());
+    let since = act.board().present_nap();
+    let pausers = &mut act.waiters.get_or_insert_default().pausers;
+    pausers.retain(|(slot, _)| slot.is_awaited());
+    pausers.push((slot.clone(), since));
     LoopReply::Later(slot)
 });
 handler!(UntilEnded, LoopReply, |act, _, _ctx| {
@@ -618,8 +621,9 @@ handler!(UntilEnded, LoopReply, |act, _, _ctx| {
         return LoopReply::Now(true);
     }
     let slot = Slot::default();
-    act.enders.retain(Slot::is_awaited);
-    act.enders.push(slot.clone());
+    let enders = &mut act.waiters.get_or_insert_default().enders;
+    enders.retain(Slot::is_awaited);
+    enders.push(slot.clone());
     LoopReply::Later(slot)
 });
 handler!(

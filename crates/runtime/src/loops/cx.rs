@@ -1,11 +1,9 @@
 //! What a loop's body sees: pause, signals, its environment.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, VecDeque},
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -14,11 +12,14 @@ use std::{
 use serde::Serialize;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{
-    actor::Slot,
-    flow::{IntoPause, LoopError},
+use super::flow::{IntoPause, LoopError};
+use crate::{
+    ExitReason,
+    supervision::{
+        driver::guard,
+        link::{REASONS_KEPT, Shown},
+    },
 };
-use crate::supervision::driver::guard;
 
 /// What [`LoopCx::wait_signal`] ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,30 +80,350 @@ pub struct LoopStatus {
     pub restart_reasons: Vec<String>,
 }
 
-/// The status, shared with handles on other threads.
-#[derive(Default)]
-pub(crate) struct Board {
-    status: Mutex<LoopStatus>,
-    until: Mutex<Option<Instant>>,
+/// What a loop's actor, its body and its handles share.
+pub(crate) struct Board<S> {
+    pub(super) name: Arc<str>,
+    inner: Mutex<Inner<S>>,
 }
 
-impl Board {
-    pub(super) fn write(&self) -> MutexGuard<'_, LoopStatus> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+/// The pause that was begun last.
+#[derive(Clone, Copy, PartialEq)]
+enum NapState {
+    None,
+    Pending,
+    Resumed,
+}
+
+pub(super) enum Item<S> {
+    Signal(S),
+    Error(LoopError),
+}
+
+#[derive(Default)]
+struct Troubles {
+    last_error: Option<String>,
+    restart_reasons: Vec<String>,
+}
+
+struct Inner<S> {
+    starts: u64,
+    ends: u64,
+    iterations: u64,
+    pauses: u64,
+    last_pause: Option<Option<Duration>>,
+    signals_dropped: u64,
+    restarts: u32,
+    /// Counts pauses, so that a later one can tell that it took the place of an earlier.
+    naps: u32,
+    /// Only of loops that have failed.
+    troubles: Option<Box<Troubles>>,
+    /// Only of loops that were signalled.
+    #[allow(clippy::box_collection)] // three words less for each loop without
+    signals: Option<Box<VecDeque<Item<S>>>>,
+    /// End of the pause, or of the back-off.
+    deadline: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+    waker: Option<Waker>,
+    nap: NapState,
+    running: bool,
+    paused: bool,
+    backing_off: bool,
+    /// Paused from outside: no timer ends a pause, only `resume`.
+    hold: bool,
+    stopping: bool,
+    /// In the last poll the body came to rest where it may be ended.
+    parked: bool,
+    napping: bool,
+    waiting: bool,
+}
+
+impl<S> Inner<S> {
+    fn queued(&self) -> usize {
+        self.signals.as_ref().map_or(0, |signals| signals.len())
     }
 
-    pub(super) fn until(&self, until: Option<Instant>) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    fn end_nap(&mut self) {
+        self.nap = NapState::None;
+        self.deadline = None;
     }
 
-    pub(crate) fn read(&self) -> LoopStatus {
-        let mut status = self.write().clone();
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        status.resumes_in_ms = until.map(|until| {
-            u64::try_from(until.saturating_duration_since(Instant::now()).as_millis())
-                .unwrap_or(u64::MAX)
-        });
-        status
+    /// The waker that takes the place of the one before, which is given back to be dropped without the lock.
+    fn wake_with(&mut self, waker: &Waker) -> Option<Waker> {
+        match &self.waker {
+            Some(known) if known.will_wake(waker) => None,
+            _ => self.waker.replace(waker.clone()),
+        }
+    }
+}
+
+impl<S> Board<S> {
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            inner: Mutex::new(Inner {
+                starts: 0,
+                ends: 0,
+                iterations: 0,
+                pauses: 0,
+                last_pause: None,
+                signals_dropped: 0,
+                restarts: 0,
+                naps: 0,
+                troubles: None,
+                signals: None,
+                deadline: None,
+                timer: None,
+                waker: None,
+                nap: NapState::None,
+                running: false,
+                paused: true,
+                backing_off: false,
+                hold: false,
+                stopping: false,
+                parked: false,
+                napping: false,
+                waiting: false,
+            }),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner<S>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn read(&self) -> LoopStatus {
+        let inner = self.inner();
+        let troubles = inner.troubles.as_deref();
+        let until = (inner.deadline)
+            .filter(|_| inner.backing_off || (inner.paused && inner.running && !inner.hold));
+        LoopStatus {
+            name: self.name.to_string(),
+            running: inner.running,
+            paused: inner.paused,
+            backing_off: inner.backing_off,
+            starts: inner.starts,
+            ends: inner.ends,
+            restarts: inner.restarts.into(),
+            iterations: inner.iterations,
+            pauses: inner.pauses,
+            last_pause: inner.last_pause,
+            resumes_in_ms: until.map(|until| {
+                u64::try_from(until.saturating_duration_since(Instant::now()).as_millis())
+                    .unwrap_or(u64::MAX)
+            }),
+            signals_queued: inner.queued(),
+            signals_dropped: inner.signals_dropped,
+            last_error: troubles.and_then(|troubles| troubles.last_error.clone()),
+            restart_reasons: troubles
+                .map(|troubles| troubles.restart_reasons.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.inner().running
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.inner().paused
+    }
+
+    /// A new body begins.
+    pub(super) fn begin(&self) {
+        let mut inner = self.inner();
+        inner.end_nap();
+        inner.starts += 1;
+        inner.running = true;
+        inner.backing_off = false;
+        inner.paused = false;
+        inner.stopping = false;
+        // Before its first poll it may be ended just like in a pause.
+        inner.parked = true;
+        inner.waiting = false;
+    }
+
+    pub(super) fn before_poll(&self) {
+        let mut inner = self.inner();
+        inner.parked = false;
+        inner.napping = false;
+    }
+
+    /// After a pending poll of the body: whether it is to be ended where it rests, and in which pause it is.
+    pub(super) fn after_poll(&self) -> (bool, Option<u32>) {
+        let mut inner = self.inner();
+        inner.paused = inner.napping;
+        (inner.stopping && inner.parked, inner.present_nap())
+    }
+
+    /// Which pause it is in.
+    pub(super) fn present_nap(&self) -> Option<u32> {
+        self.inner().present_nap()
+    }
+
+    /// The body is gone.
+    pub(super) fn ended(&self, keep_signals: bool) {
+        let mut inner = self.inner();
+        inner.end_nap();
+        inner.ends += 1;
+        let gone = inner.rest(keep_signals);
+        drop(inner);
+        gone.drop_apart();
+    }
+
+    /// It was not at work, and will not be until it is started.
+    pub(super) fn given_up(&self) {
+        let gone = self.inner().rest(false);
+        gone.drop_apart();
+    }
+
+    pub(super) fn rests(&self) {
+        let mut inner = self.inner();
+        inner.running = false;
+        inner.backing_off = false;
+        inner.paused = true;
+        inner.deadline = None;
+    }
+
+    pub(super) fn failed(&self, reason: &ExitReason) {
+        let text = reason.to_string();
+        self.inner().troubles.get_or_insert_default().last_error = Some(text);
+    }
+
+    pub(super) fn backs_off(&self, until: Instant, reason: &ExitReason) {
+        let text = reason.to_string();
+        let mut inner = self.inner();
+        inner.backing_off = true;
+        inner.paused = true;
+        inner.deadline = Some(until);
+        let reasons = &mut inner.troubles.get_or_insert_default().restart_reasons;
+        if reasons.len() == REASONS_KEPT {
+            reasons.remove(0);
+        }
+        reasons.push(text);
+    }
+
+    pub(super) fn restarted(&self) {
+        self.inner().restarts += 1;
+    }
+
+    /// Asks the body to end at its next resting place; whether it rests at one now.
+    pub(super) fn stop(&self) -> bool {
+        let parked = {
+            let mut inner = self.inner();
+            inner.running = false;
+            inner.stopping = true;
+            inner.parked
+        };
+        if !parked {
+            // Its pause may be one of several futures and not the one that was polled last.
+            self.wake();
+        }
+        parked
+    }
+
+    fn wake(&self) {
+        let waker = self.inner().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn pause(&self) {
+        self.inner().hold = true;
+        self.wake();
+    }
+
+    /// Whether there was a pause to end.
+    pub(super) fn resume(&self) -> bool {
+        let mut inner = self.inner();
+        let mut held = std::mem::take(&mut inner.hold);
+        if inner.napping && inner.nap != NapState::None {
+            inner.nap = NapState::Resumed;
+            held = true;
+        }
+        drop(inner);
+        self.wake();
+        held
+    }
+
+    pub(super) fn napping(&self) -> bool {
+        let inner = self.inner();
+        inner.napping && inner.nap != NapState::None
+    }
+
+    pub(super) fn signal(&self, item: Item<S>, capacity: usize) -> SignalOutcome {
+        let mut inner = self.inner();
+        let queued = inner.queued();
+        if queued >= capacity {
+            drop(inner);
+            drop(item);
+            return SignalOutcome::Full;
+        }
+        inner
+            .signals
+            .get_or_insert_with(Box::default)
+            .push_back(item);
+        let outcome = if inner.waiting && queued == 0 {
+            SignalOutcome::Delivered
+        } else {
+            SignalOutcome::Queued
+        };
+        drop(inner);
+        // It was woken already for those before.
+        if queued == 0 {
+            self.wake();
+        }
+        outcome
+    }
+}
+
+impl<S> Inner<S> {
+    fn present_nap(&self) -> Option<u32> {
+        (self.napping && self.nap != NapState::None).then_some(self.naps)
+    }
+
+    fn rest(&mut self, keep_signals: bool) -> Gone<S> {
+        self.paused = true;
+        self.waiting = false;
+        self.stopping = false;
+        self.timer = None;
+        let mut signals = None;
+        if !keep_signals {
+            self.hold = false;
+            signals = self.signals.take();
+            self.signals_dropped += signals.as_ref().map_or(0, |signals| signals.len()) as u64;
+        }
+        Gone {
+            signals,
+            waker: self.waker.take(),
+        }
+    }
+}
+
+/// What is dropped once the lock is released: it may be code of the user.
+struct Gone<S> {
+    #[allow(clippy::box_collection)] // as it was kept
+    signals: Option<Box<VecDeque<Item<S>>>>,
+    waker: Option<Waker>,
+}
+
+impl<S> Gone<S> {
+    /// Each apart: one that panics must not keep the others.
+    fn drop_apart(self) {
+        drop(self.waker);
+        for signal in self.signals.into_iter().flat_map(|signals| *signals) {
+            let _ = guard(|| drop(signal));
+        }
+    }
+}
+
+impl<S: Send> Shown for Board<S> {
+    fn figures(&self) -> BTreeMap<&'static str, String> {
+        self.read().figures()
+    }
+
+    fn loop_status(&self) -> Option<LoopStatus> {
+        Some(self.read())
     }
 }
 
@@ -135,225 +456,23 @@ impl LoopStatus {
     }
 }
 
-struct NapState {
-    serial: u64,
-    deadline: Option<Instant>,
-    resumed: bool,
-}
-
-pub(super) enum Item<S> {
-    Signal(S),
-    Error(LoopError),
-}
-
-struct Inner<S> {
-    nap: Option<NapState>,
-    naps: u64,
-    /// Paused from outside: no timer ends a pause, only `resume`.
-    hold: bool,
-    stopping: bool,
-    /// In the last poll the body came to rest where it may be ended.
-    parked: bool,
-    napping: bool,
-    waiting: bool,
-    signals: VecDeque<Item<S>>,
-    waker: Option<Waker>,
-    until_paused: Vec<(Slot, Option<u64>)>,
-}
-
-/// What the actor and the body of one loop share; both live on one thread.
-pub(super) struct Shared<S> {
-    inner: RefCell<Inner<S>>,
-    pub(super) board: Arc<Board>,
-    capacity: usize,
-}
-
-impl<S> Shared<S> {
-    pub(super) fn new(board: Arc<Board>, capacity: usize) -> Rc<Self> {
-        Rc::new(Self {
-            inner: RefCell::new(Inner {
-                nap: None,
-                naps: 0,
-                hold: false,
-                stopping: false,
-                parked: false,
-                napping: false,
-                waiting: false,
-                signals: VecDeque::new(),
-                waker: None,
-                until_paused: Vec::new(),
-            }),
-            board,
-            capacity,
-        })
-    }
-
-    /// A new body begins.
-    pub(super) fn begin(&self) {
-        let mut inner = self.inner.borrow_mut();
-        inner.nap = None;
-        inner.stopping = false;
-        // Before its first poll it may be ended just like in a pause.
-        inner.parked = true;
-        inner.waiting = false;
-        drop(inner);
-        self.board.write().paused = false;
-    }
-
-    pub(super) fn before_poll(&self) {
-        let mut inner = self.inner.borrow_mut();
-        inner.parked = false;
-        inner.napping = false;
-    }
-
-    /// After a pending poll of the body: whether it is to be ended where it rests.
-    pub(super) fn after_poll(&self) -> bool {
-        let mut inner = self.inner.borrow_mut();
-        let napping = inner.napping;
-        if napping {
-            let now = inner.nap.as_ref().map(|nap| nap.serial);
-            let waiting = std::mem::take(&mut inner.until_paused);
-            for (slot, since) in waiting {
-                if since == now {
-                    inner.until_paused.push((slot, since));
-                } else {
-                    slot.answer(true);
-                }
-            }
-        }
-        let end = inner.stopping && inner.parked;
-        let deadline = inner
-            .nap
-            .as_ref()
-            .filter(|_| napping && !inner.hold)
-            .and_then(|nap| nap.deadline);
-        let queued = inner.signals.len();
-        drop(inner);
-        self.board.until(deadline);
-        let mut status = self.board.write();
-        status.paused = napping;
-        status.signals_queued = queued;
-        end
-    }
-
-    /// The body is gone.
-    pub(super) fn ended(&self, keep_signals: bool) {
-        let mut inner = self.inner.borrow_mut();
-        inner.nap = None;
-        inner.waiting = false;
-        inner.stopping = false;
-        let mut dropped = VecDeque::new();
-        if !keep_signals {
-            inner.hold = false;
-            dropped = std::mem::take(&mut inner.signals);
-        }
-        drop(inner);
-        self.board.until(None);
-        let mut status = self.board.write();
-        status.paused = true;
-        if !keep_signals {
-            status.signals_dropped += dropped.len() as u64;
-            status.signals_queued = 0;
-        }
-        drop(status);
-        for signal in dropped {
-            let _ = guard(|| drop(signal));
-        }
-    }
-
-    /// Asks the body to end at its next resting place; whether it rests at one now.
-    pub(super) fn stop(&self) -> bool {
-        let parked = {
-            let mut inner = self.inner.borrow_mut();
-            inner.stopping = true;
-            inner.parked
-        };
-        if !parked {
-            // Its pause may be one of several futures and not the one that was polled last.
-            self.wake();
-        }
-        parked
-    }
-
-    fn wake(&self) {
-        let waker = self.inner.borrow_mut().waker.take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    pub(super) fn pause(&self) {
-        self.inner.borrow_mut().hold = true;
-        self.wake();
-    }
-
-    /// Whether there was a pause to end.
-    pub(super) fn resume(&self) -> bool {
-        let mut inner = self.inner.borrow_mut();
-        let mut held = std::mem::take(&mut inner.hold);
-        if inner.napping
-            && let Some(nap) = &mut inner.nap
-        {
-            nap.resumed = true;
-            held = true;
-        }
-        drop(inner);
-        self.wake();
-        held
-    }
-
-    pub(super) fn napping(&self) -> bool {
-        let inner = self.inner.borrow();
-        inner.napping && inner.nap.is_some()
-    }
-
-    pub(super) fn signal(&self, item: Item<S>) -> SignalOutcome {
-        let mut inner = self.inner.borrow_mut();
-        if inner.signals.len() >= self.capacity {
-            return SignalOutcome::Full;
-        }
-        inner.signals.push_back(item);
-        let outcome = if inner.waiting && inner.signals.len() == 1 {
-            SignalOutcome::Delivered
-        } else {
-            SignalOutcome::Queued
-        };
-        let queued = inner.signals.len();
-        drop(inner);
-        self.board.write().signals_queued = queued;
-        self.wake();
-        outcome
-    }
-
-    pub(super) fn until_paused(&self, slot: Slot) {
-        let mut inner = self.inner.borrow_mut();
-        inner.until_paused.retain(|(slot, _)| slot.is_awaited());
-        let now = inner
-            .nap
-            .as_ref()
-            .filter(|_| inner.napping)
-            .map(|nap| nap.serial);
-        inner.until_paused.push((slot, now));
-    }
-}
-
 /// The context of a loop's body: pauses, signals, and the environment `E` it was started with.
 pub struct LoopCx<S, E = ()> {
-    shared: Rc<Shared<S>>,
+    board: Arc<Board<S>>,
     env: E,
 }
 
 impl<S, E> std::fmt::Debug for LoopCx<S, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LoopCx")
-            .field("name", &self.name())
+            .field("name", &self.board.name)
             .finish_non_exhaustive()
     }
 }
 
 impl<S, E> LoopCx<S, E> {
-    pub(super) fn new(shared: Rc<Shared<S>>, env: E) -> Self {
-        Self { shared, env }
+    pub(super) fn new(board: Arc<Board<S>>, env: E) -> Self {
+        Self { board, env }
     }
 
     /// The environment the loop was started with.
@@ -364,13 +483,13 @@ impl<S, E> LoopCx<S, E> {
     /// The loop's name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.shared.board.write().name.clone()
+        self.board.name.to_string()
     }
 
     /// How often this loop has been restarted after a failure.
     #[must_use]
     pub fn restarts(&self) -> u64 {
-        self.shared.board.write().restarts
+        self.board.inner().restarts.into()
     }
 
     /// A pause: done after this time or when the loop is resumed, whichever is first. `None` is until resumed.
@@ -378,21 +497,15 @@ impl<S, E> LoopCx<S, E> {
     /// The time counts from this call. Nothing or less does not suspend. A second pause replaces the time of one that is still
     /// pending. A loop that is stopped ends in its pause: the body is dropped there.
     pub fn pause(&self, time: impl IntoPause) -> Nap<S> {
-        let mut inner = self.shared.inner.borrow_mut();
-        inner.naps += 1;
-        let serial = inner.naps;
-        let now = Instant::now();
-        let deadline = time.into_pause().and_then(|time| now.checked_add(time));
-        inner.nap = Some(NapState {
-            serial,
-            deadline,
-            resumed: false,
-        });
-        drop(inner);
+        let time = time.into_pause();
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let mut inner = self.board.inner();
+        inner.naps = inner.naps.wrapping_add(1);
+        inner.nap = NapState::Pending;
+        inner.deadline = deadline;
         Nap {
-            shared: Rc::clone(&self.shared),
-            serial,
-            timer: None,
+            serial: inner.naps,
+            board: Arc::clone(&self.board),
         }
     }
 
@@ -406,33 +519,39 @@ impl<S, E> LoopCx<S, E> {
         &mut self,
         future: F,
     ) -> Result<Waited<F::Output, S>, LoopError> {
-        struct Waiting<'a, S>(&'a Shared<S>);
+        struct Waiting<'a, S>(&'a Board<S>);
         impl<S> Drop for Waiting<'_, S> {
             fn drop(&mut self) {
-                self.0.inner.borrow_mut().waiting = false;
+                self.0.inner().waiting = false;
             }
         }
-        let waiting = Waiting(&self.shared);
+        let waiting = Waiting(&self.board);
         let mut future = pin!(future);
         poll_fn(|task| {
-            let shared = waiting.0;
-            let mut inner = shared.inner.borrow_mut();
-            inner.waker = Some(task.waker().clone());
+            let board = waiting.0;
+            let mut inner = board.inner();
+            let before = inner.wake_with(task.waker());
             if inner.stopping {
                 inner.parked = true;
+                drop(inner);
+                drop(before);
                 return Poll::Pending;
             }
-            if let Some(item) = inner.signals.pop_front() {
-                return Poll::Ready(match item {
-                    Item::Signal(signal) => Ok(Waited::Signal(signal)),
-                    Item::Error(error) => Err(error),
-                });
-            }
+            let item = inner
+                .signals
+                .as_mut()
+                .and_then(|signals| signals.pop_front());
             drop(inner);
+            drop(before);
+            match item {
+                Some(Item::Signal(signal)) => return Poll::Ready(Ok(Waited::Signal(signal))),
+                Some(Item::Error(error)) => return Poll::Ready(Err(error)),
+                None => {}
+            }
             if let Poll::Ready(done) = future.as_mut().poll(task) {
                 return Poll::Ready(Ok(Waited::Done(done)));
             }
-            let mut inner = shared.inner.borrow_mut();
+            let mut inner = board.inner();
             inner.parked = true;
             inner.waiting = true;
             Poll::Pending
@@ -442,16 +561,19 @@ impl<S, E> LoopCx<S, E> {
 
     /// Counts a turn, for [`LoopStatus::iterations`]. Generic and periodic loops do so themselves.
     pub fn turn(&self) {
-        self.shared.board.write().iterations += 1;
+        self.board.inner().iterations += 1;
     }
 
     pub(super) fn report_pause(&self, time: Option<Duration>) {
-        let mut status = self.shared.board.write();
-        status.pauses += 1;
-        status.last_pause = Some(time);
+        {
+            let mut inner = self.board.inner();
+            inner.pauses += 1;
+            inner.last_pause = Some(time);
+        }
+        let name = &self.board.name;
         match time {
-            Some(time) => tracing::debug!(name = %status.name, "pausing loop for {time:?}"),
-            None => tracing::debug!(name = %status.name, "pausing loop"),
+            Some(time) => tracing::debug!(%name, "pausing loop for {time:?}"),
+            None => tracing::debug!(%name, "pausing loop"),
         }
     }
 }
@@ -459,9 +581,8 @@ impl<S, E> LoopCx<S, E> {
 /// A pause of a loop, made by [`LoopCx::pause`].
 #[must_use = "a pause must be awaited"]
 pub struct Nap<S> {
-    shared: Rc<Shared<S>>,
-    serial: u64,
-    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    board: Arc<Board<S>>,
+    serial: u32,
 }
 
 impl<S> std::fmt::Debug for Nap<S> {
@@ -476,53 +597,59 @@ impl<S> Future for Nap<S> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
-        let this = self.get_mut();
-        let mut inner = this.shared.inner.borrow_mut();
-        inner.waker = Some(task.waker().clone());
-        if inner.stopping {
-            inner.parked = true;
-            inner.napping = true;
+        let mut inner = self.board.inner();
+        let before = inner.wake_with(task.waker());
+        let polled = inner.poll_nap(task);
+        drop(inner);
+        drop(before);
+        polled
+    }
+}
+
+impl<S> Inner<S> {
+    fn poll_nap(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        if self.stopping {
+            self.parked = true;
+            self.napping = true;
             return Poll::Pending;
         }
         // A later pause took the place of this one; both end together.
-        let (resumed, deadline) = match &inner.nap {
-            None => return Poll::Ready(()),
-            Some(nap) => (nap.resumed, nap.deadline.filter(|_| !inner.hold)),
-        };
-        if resumed {
-            inner.nap = None;
+        match self.nap {
+            NapState::None => return Poll::Ready(()),
+            NapState::Resumed => {
+                self.end_nap();
+                return Poll::Ready(());
+            }
+            NapState::Pending => {}
+        }
+        if let Some(deadline) = self.deadline.filter(|_| !self.hold)
+            && (deadline <= Instant::now() || self.sleep_until(deadline, task).is_ready())
+        {
+            self.end_nap();
             return Poll::Ready(());
         }
-        if let Some(deadline) = deadline {
-            if deadline <= Instant::now() {
-                inner.nap = None;
-                return Poll::Ready(());
-            }
-            if this.timer.as_ref().is_none_or(|(at, _)| *at != deadline) {
-                this.timer = Some((deadline, Box::pin(sleep_until(deadline))));
-            }
-            if let Some((_, timer)) = &mut this.timer
-                && timer.as_mut().poll(task).is_ready()
-            {
-                inner.nap = None;
-                return Poll::Ready(());
-            }
-        }
-        inner.parked = true;
-        inner.napping = true;
+        self.parked = true;
+        self.napping = true;
         Poll::Pending
+    }
+
+    /// One timer serves all pauses of a body.
+    fn sleep_until(&mut self, deadline: Instant, task: &mut Context<'_>) -> Poll<()> {
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(task)
     }
 }
 
 impl<S> Drop for Nap<S> {
     fn drop(&mut self) {
-        if let Ok(mut inner) = self.shared.inner.try_borrow_mut()
-            && inner
-                .nap
-                .as_ref()
-                .is_some_and(|nap| nap.serial == self.serial)
-        {
-            inner.nap = None;
+        let mut inner = self.board.inner();
+        if inner.naps == self.serial && inner.nap != NapState::None {
+            inner.end_nap();
         }
     }
 }

@@ -1,19 +1,23 @@
 //! Starting loops, and handles on them.
 
 use std::{
+    any::type_name,
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
-use actix::{Addr, Handler, Message, Recipient, dev::ToEnvelope};
+use actix::{
+    Addr, Handler, MailboxError, Message, Recipient, WeakAddr,
+    dev::{ToEnvelope, channel::channel},
+};
 use actix_rt::ArbiterHandle;
 
 use super::{
     actor::{
-        LoopActor, Parts, Pause, Renew, Resume, Settings, Signal, SignalError, Start, Status, Stop,
-        UntilEnded, UntilPaused,
+        Core, LoopActor, Pause, Renew, Resume, Settings, Signal, SignalError, Start, Status, Stop,
+        Store, UntilEnded, UntilPaused,
     },
     cx::{Board, LoopStatus, SignalOutcome},
     flow::LoopError,
@@ -21,9 +25,8 @@ use super::{
     registry::LoopRegistry,
 };
 use crate::{
-    Backoff, Child, ChildHandle, Escalation, Failures, RestartIntensity, RestartPolicy, Supervisor,
-    supervise,
-    supervision::{driver::guard, policy::short_type_name},
+    Backoff, ChildHandle, Failures, RestartIntensity, RestartPolicy, Supervisor, supervise,
+    supervision::{driver::guard, policy::without_paths},
 };
 
 /// Signals kept while nobody waits for one, unless [`LoopBuilder::signal_capacity`] says otherwise.
@@ -38,12 +41,7 @@ where
 {
     let name = SignalLoop::name(&value);
     let pristine = value.clone();
-    LoopBuilder::new(
-        name,
-        Some(value),
-        Renew::Factory(Box::new(move || pristine.clone())),
-        env,
-    )
+    LoopBuilder::new(name, Some(value), Renew::Pristine(pristine, L::clone), env)
 }
 
 /// A loop from a factory, called for the first start and for each restart after a failure. Its panic counts as a failure.
@@ -53,9 +51,10 @@ where
     E: Clone + Send + 'static,
 {
     let first = guard(&mut factory).ok();
-    let name = first
-        .as_ref()
-        .map_or_else(short_type_name::<L>, |value| SignalLoop::name(value));
+    let name = first.as_ref().map_or_else(
+        || without_paths(type_name::<L>()),
+        |value| SignalLoop::name(value),
+    );
     LoopBuilder::new(name, first, Renew::Factory(Box::new(factory)), env)
 }
 
@@ -76,6 +75,7 @@ pub struct LoopBuilder<L, E = ()> {
     renew: Renew<L>,
     env: E,
     settings: Settings,
+    failures: Option<Failures>,
     parent: Option<Supervisor>,
     registry: Option<LoopRegistry>,
 }
@@ -91,15 +91,8 @@ where
             value,
             renew,
             env,
-            settings: Settings {
-                policy: RestartPolicy::default(),
-                intensity: RestartIntensity::default(),
-                backoff: Backoff::default(),
-                seed: None,
-                failures: Failures::new(Escalation::Report),
-                capacity: SIGNAL_CAPACITY,
-                started: true,
-            },
+            settings: Settings::default(),
+            failures: None,
             parent: None,
             registry: None,
         }
@@ -131,7 +124,7 @@ where
 
     /// Where its failure surfaces: under `Temporary` each one, else the one beyond the intensity. Default: it is logged.
     pub fn failures(mut self, failures: &Failures) -> Self {
-        self.settings.failures = failures.clone();
+        self.failures = Some(failures.clone());
         self
     }
 
@@ -175,21 +168,19 @@ where
 
     #[track_caller]
     fn make(self, arbiter: Option<&ArbiterHandle>) -> LoopHandle<L, E> {
-        let board = Arc::new(Board::default());
-        {
-            let mut status = board.write();
-            status.name.clone_from(&self.name);
-            status.paused = true;
-        }
-        let parts = Parts {
-            home: Arc::new(Mutex::new(self.value)),
-            renew: Arc::new(Mutex::new(self.renew)),
-            env: self.env,
+        let board = Arc::new(Board::new(Arc::from(self.name)));
+        let core = Arc::new(Core {
             board: Arc::clone(&board),
-            settings: self.settings,
-        };
-        let mut actor = supervise(move |_| LoopActor::new(parts.clone()))
-            .name(&self.name)
+            settings: (self.settings != Settings::default()).then(|| Box::new(self.settings)),
+            failures: self.failures,
+            store: Mutex::new(Store {
+                home: self.value,
+                renew: self.renew,
+                env: self.env,
+            }),
+        });
+        let mut actor = supervise(move |_| LoopActor::new(Arc::clone(&core)))
+            .shared_name(Arc::clone(&board.name))
             .control::<Start>()
             .control::<Stop>()
             .control::<Pause>()
@@ -206,7 +197,11 @@ where
             Some(arbiter) => actor.spawn_in(arbiter),
             None => actor.spawn(),
         };
-        let handle = LoopHandle { child, board };
+        let handle = LoopHandle {
+            mailbox: child.addr().downgrade(),
+            actor: child.handle(),
+            board,
+        };
         if let Some(registry) = &self.registry {
             registry.insert(&handle);
         }
@@ -223,8 +218,8 @@ pub struct LoopGone(pub String);
 ///
 /// The request is on its way whether this is awaited or dropped.
 pub struct Ack<T> {
-    name: String,
-    reply: Pin<Box<dyn Future<Output = Result<T, actix::MailboxError>> + Send>>,
+    name: Arc<str>,
+    reply: Pin<Box<dyn Future<Output = Result<T, MailboxError>> + Send>>,
 }
 
 impl<T> std::fmt::Debug for Ack<T> {
@@ -240,7 +235,7 @@ impl<T> Future for Ack<T> {
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         let reply = self.reply.as_mut().poll(task);
-        reply.map_err(|_| LoopGone(self.name.clone()))
+        reply.map_err(|_| LoopGone(self.name.to_string()))
     }
 }
 
@@ -248,14 +243,17 @@ impl<T> Future for Ack<T> {
 ///
 /// Each method sends its message at once; awaiting the [`Ack`] waits for the loop to have taken it.
 pub struct LoopHandle<L: SignalLoop<E>, E: Clone + 'static = ()> {
-    child: Child<LoopActor<L, E>>,
-    board: Arc<Board>,
+    /// Weak, since that is smaller: the loop's actor lives until it is stopped.
+    mailbox: WeakAddr<LoopActor<L, E>>,
+    actor: ChildHandle,
+    board: Arc<Board<L::Signal>>,
 }
 
 impl<L: SignalLoop<E>, E: Clone + 'static> Clone for LoopHandle<L, E> {
     fn clone(&self) -> Self {
         Self {
-            child: self.child.clone(),
+            mailbox: self.mailbox.clone(),
+            actor: self.actor.clone(),
             board: Arc::clone(&self.board),
         }
     }
@@ -278,15 +276,15 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopHandle<L, E> {
         <LoopActor<L, E> as actix::Actor>::Context: ToEnvelope<LoopActor<L, E>, M>,
     {
         Ack {
-            name: self.name(),
-            reply: Box::pin(self.child.addr().send(message)),
+            name: Arc::clone(&self.board.name),
+            reply: Box::pin(self.addr().send(message)),
         }
     }
 
     /// The loop's name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.child.name().to_owned()
+        self.board.name.to_string()
     }
 
     /// See [`Start`].
@@ -343,19 +341,20 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopHandle<L, E> {
     /// Whether it was started and has neither ended nor been stopped.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.board.write().running
+        self.board.is_running()
     }
 
     /// Whether it is in a pause or not running.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.board.write().paused
+        self.board.is_paused()
     }
 
     /// The address of its actor.
     #[must_use]
     pub fn addr(&self) -> Addr<LoopActor<L, E>> {
-        self.child.addr().clone()
+        let gone = || Addr::new(channel(0).0);
+        self.mailbox.upgrade().unwrap_or_else(gone)
     }
 
     /// Where to send signals, without the loop's type.
@@ -367,6 +366,6 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopHandle<L, E> {
     /// The handle of its actor; to stop that ends the loop for good.
     #[must_use]
     pub fn actor(&self) -> ChildHandle {
-        self.child.handle()
+        self.actor.clone()
     }
 }

@@ -42,7 +42,6 @@ pub use actor::{
     LoopActor, LoopReply, Pause, Resume, Signal, SignalError, Start, Status, Stop, UntilEnded,
     UntilPaused,
 };
-pub(crate) use cx::Board;
 pub use cx::{LoopCx, LoopStatus, Nap, SignalOutcome, Waited};
 pub use flow::{BadSeconds, Flow, IntoDone, IntoFlow, IntoPause, LoopError};
 pub use handle::{

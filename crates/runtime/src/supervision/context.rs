@@ -2,13 +2,13 @@
 
 use std::{
     any::{Any, TypeId},
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     error::Error,
     future::{Future, poll_fn},
     marker::PhantomData,
     pin::{Pin, pin},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     task::{Context as TaskContext, Poll},
 };
 
@@ -25,8 +25,9 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     items::{BoxedItem, Items},
-    link::{ChildHandle, Details, Link},
+    link::{ChildHandle, Link, Shown},
     policy::{ExitReason, panic_message},
+    snapshot::time_sent,
 };
 use crate::watchdog::turn_of;
 
@@ -79,17 +80,25 @@ where
     A: Actor<Context = SupervisedContext<A>>,
 {
     pub(super) mailbox: AddressReceiver<A>,
-    pub(super) items: Items<A>,
-    pub(super) waits: Vec<BoxedItem<A>>,
-    pub(super) asked: Option<Asked>,
-    pub(super) state: ActorState,
+    /// What the actor has spawned and waits for; most have nothing.
+    pub(super) extras: Option<Box<Extras<A>>>,
+    pub(super) main: Option<Main<A>>,
+    pub(super) asked: Option<Box<Asked>>,
     pub(super) link: Arc<Link>,
+    pub(super) state: ActorState,
     pub(super) hold: bool,
-    /// `Some` while envelopes are being sorted: a proxy answers its message's type here instead of handling it.
-    pub(super) sorting: Option<Option<TypeId>>,
+    /// Envelopes are being sorted: a proxy answers its message's type in [`SORTED`] instead of handling it.
+    pub(super) sorting: bool,
     /// A request of its own was found in its mailbox while sorting (debug assertions only).
     pub(super) own_request: Option<&'static str>,
-    pub(super) mark: Instant,
+}
+
+/// A part of the actor itself that is polled in each turn with the task's own waker: cheaper than a spawned future.
+pub(crate) type Main<A> = fn(&mut A, &mut SupervisedContext<A>, &mut TaskContext<'_>);
+
+pub(super) struct Extras<A: Actor> {
+    pub(super) items: Items<A>,
+    pub(super) waits: Vec<BoxedItem<A>>,
     last_handle: SpawnHandle,
 }
 
@@ -100,17 +109,36 @@ where
     pub(super) fn new(mailbox: AddressReceiver<A>, link: Arc<Link>) -> Self {
         Self {
             mailbox,
-            items: Items::new(),
-            waits: Vec::new(),
+            extras: None,
+            main: None,
             asked: None,
-            state: ActorState::Started,
             link,
+            state: ActorState::Started,
             hold: false,
-            sorting: None,
+            sorting: false,
             own_request: None,
-            mark: Instant::now(),
-            last_handle: SpawnHandle::default(),
         }
+    }
+
+    fn extras(&mut self) -> &mut Extras<A> {
+        self.extras.get_or_insert_with(|| {
+            Box::new(Extras {
+                items: Items::new(),
+                waits: Vec::new(),
+                last_handle: SpawnHandle::default(),
+            })
+        })
+    }
+
+    pub(super) fn waits_for_something(&self) -> bool {
+        self.extras
+            .as_ref()
+            .is_some_and(|extras| !extras.waits.is_empty())
+    }
+
+    /// Has this part of the actor polled in each turn of the present life.
+    pub(crate) fn set_main(&mut self, main: Main<A>) {
+        self.main = Some(main);
     }
 
     /// Ends this life with an error. The supervisor decides what follows, see [`RestartPolicy`](super::RestartPolicy).
@@ -120,8 +148,8 @@ where
     }
 
     fn end(&mut self, asked: Asked) {
-        if matches!(self.asked, None | Some(Asked::Stop)) {
-            self.asked = Some(asked);
+        if matches!(self.asked.as_deref(), None | Some(Asked::Stop)) {
+            self.asked = Some(Box::new(asked));
             self.state = ActorState::Stopping;
         }
     }
@@ -162,15 +190,17 @@ where
         &mut self,
         details: impl Fn() -> BTreeMap<&'static str, String> + Send + Sync + 'static,
     ) {
-        self.report(Details::Figures(Box::new(details)));
+        struct Figures<F>(F);
+        impl<F: Fn() -> BTreeMap<&'static str, String> + Send + Sync> Shown for Figures<F> {
+            fn figures(&self) -> BTreeMap<&'static str, String> {
+                (self.0)()
+            }
+        }
+        self.link.show(Arc::new(Figures(details)));
     }
 
-    pub(crate) fn report(&mut self, details: Details) {
-        *self
-            .link
-            .details
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(details);
+    pub(crate) fn show(&mut self, shown: Arc<dyn Shown>) {
+        self.link.show(shown);
     }
 
     /// Runs an async body, such as a loop around a socket, as a task of its own on this arbiter.
@@ -281,7 +311,7 @@ where
 {
     fn stop(&mut self) {
         if self.asked.is_none() {
-            self.asked = Some(Asked::Stop);
+            self.asked = Some(Box::new(Asked::Stop));
             self.state = ActorState::Stopping;
         }
     }
@@ -308,24 +338,30 @@ where
     where
         F: ActorFuture<A, Output = ()> + 'static,
     {
-        self.last_handle = self.last_handle.next();
-        self.items.add(self.last_handle.into_usize(), Box::pin(fut));
-        self.last_handle
+        let extras = self.extras();
+        extras.last_handle = extras.last_handle.next();
+        extras
+            .items
+            .add(extras.last_handle.into_usize(), Box::pin(fut));
+        extras.last_handle
     }
 
     fn wait<F>(&mut self, fut: F)
     where
         F: ActorFuture<A, Output = ()> + 'static,
     {
-        self.waits.push(Box::pin(fut));
+        self.extras().waits.push(Box::pin(fut));
     }
 
     fn waiting(&self) -> bool {
-        !self.waits.is_empty() || self.asked.is_some()
+        self.waits_for_something() || self.asked.is_some()
     }
 
     fn cancel_future(&mut self, handle: SpawnHandle) -> bool {
-        let (found, future) = self.items.cancel(handle.into_usize());
+        let Some(extras) = &mut self.extras else {
+            return false;
+        };
+        let (found, future) = extras.items.cancel(handle.into_usize());
         drop(future);
         found
     }
@@ -338,7 +374,8 @@ where
     M: Message + Send + 'static,
     M::Result: Send,
 {
-    sent: Instant,
+    /// `None` if it is not timed.
+    sent: Option<Instant>,
     message: Option<M>,
     reply: Option<OneshotSender<M::Result>>,
     #[cfg(debug_assertions)]
@@ -349,7 +386,7 @@ where
 #[cfg(debug_assertions)]
 thread_local! {
     /// The actor whose code runs on this thread; 0 if none.
-    pub(super) static RUNNING: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    pub(super) static RUNNING: Cell<u64> = const { Cell::new(0) };
 }
 
 impl<A, M> EnvelopeProxy<A> for Parcel<A, M>
@@ -359,8 +396,8 @@ where
     M::Result: Send,
 {
     fn handle(&mut self, act: &mut A, ctx: &mut SupervisedContext<A>) {
-        if let Some(answer) = &mut ctx.sorting {
-            *answer = Some(TypeId::of::<M>());
+        if ctx.sorting {
+            SORTED.set(Some(TypeId::of::<M>()));
             #[cfg(debug_assertions)]
             if self.sender == ctx.link.id && self.reply.as_ref().is_some_and(|tx| !tx.is_closed()) {
                 ctx.own_request = Some(std::any::type_name::<M>());
@@ -373,14 +410,15 @@ where
         let name = std::any::type_name::<M>();
         let span = tracing::trace_span!("message", actor = %ctx.link.name, message = name);
         let entered = span.enter();
-        let wait = ctx.mark.saturating_duration_since(self.sent);
+        let begun = self.sent.map(|sent| (sent, Instant::now()));
         let response = <A as Handler<M>>::handle(act, message, ctx);
         response.handle(ctx, self.reply.take());
         drop(entered);
-        let now = Instant::now();
-        let busy = now.saturating_duration_since(ctx.mark);
-        ctx.link.stats.message(name, wait, busy);
-        ctx.mark = now;
+        ctx.link.stats.handled();
+        if let Some((sent, begun)) = begun {
+            let wait = begun.saturating_duration_since(sent);
+            ctx.link.stats.timed(name, wait, begun.elapsed());
+        }
     }
 }
 
@@ -392,17 +430,19 @@ where
 {
     fn pack(message: M, reply: Option<OneshotSender<M::Result>>) -> Envelope<A> {
         Envelope::with_proxy(Box::new(Parcel::<A, M> {
-            sent: Instant::now(),
+            sent: time_sent(),
             message: Some(message),
             reply,
             #[cfg(debug_assertions)]
-            sender: RUNNING.try_with(std::cell::Cell::get).unwrap_or(0),
+            sender: RUNNING.try_with(Cell::get).unwrap_or(0),
             actor: PhantomData,
         }))
     }
 }
 
 thread_local! {
+    /// See [`type_with_actor`].
+    static SORTED: Cell<Option<TypeId>> = const { Cell::new(None) };
     /// See [`type_without_actor`].
     static CATCH: RefCell<Catch> = const { RefCell::new(Catch::Off) };
 }
@@ -471,9 +511,10 @@ pub(super) fn type_with_actor<A>(
 where
     A: Actor<Context = SupervisedContext<A>>,
 {
-    ctx.sorting = Some(None);
+    ctx.sorting = true;
     envelope.handle(act, ctx);
-    ctx.sorting.take().flatten()
+    ctx.sorting = false;
+    SORTED.take()
 }
 
 impl<A> SupervisedContext<A>

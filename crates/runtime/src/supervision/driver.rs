@@ -6,7 +6,6 @@
 
 use std::{
     any::TypeId,
-    collections::VecDeque,
     future::Future,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,16 +16,18 @@ use std::{
 };
 
 use actix::{
-    Actor, ActorState, Addr, Running,
+    Actor, ActorState, AsyncContext, Running,
     dev::{Envelope, EnvelopeProxy},
 };
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     context::{Asked, Control, SupervisedContext, type_with_actor, type_without_actor},
+    controls::Controls,
     keeper::{Keeper, Next},
-    link::{Link, Order},
+    link::Order,
     policy::{ExitReason, panic_message},
+    queues::Queues,
 };
 use crate::watchdog::turn_of;
 
@@ -36,11 +37,13 @@ pub const DATA_BUDGET: usize = 64;
 const ITEM_BUDGET: usize = 256;
 /// Messages taken out of the mailbox in one turn.
 const DRAIN_BUDGET: usize = 1 << 16;
+/// Control messages of class `Signal` handled in one turn.
+const SIGNAL_BUDGET: usize = 1024;
+/// See [`Driver::come_again`].
+const TURNS_BETWEEN_LOOKS: u32 = 16;
+const TIME_BETWEEN_LOOKS: Duration = Duration::from_micros(200);
 
 pub(super) type MakeError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A type of control message, its class, and whether it ends the actor between two lives.
-pub(super) type Registered = (TypeId, Control, bool);
 
 enum Phase {
     /// Make a value.
@@ -59,15 +62,12 @@ where
     value: Option<A>,
     make: F,
     phase: Phase,
-    link: Arc<Link>,
     keeper: Keeper,
-    controls: Vec<Registered>,
-    control: [VecDeque<Envelope<A>>; 3],
-    data: VecDeque<Envelope<A>>,
-    /// A message that ends the actor even between two lives is among those in `control`.
-    stop_queued: bool,
-    /// Keeps permanent and transient actors alive when every other address is dropped.
-    _anchor: Option<Addr<A>>,
+    controls: Controls,
+    queues: Option<Box<Queues<A>>>,
+    /// It lives on when every address is dropped: so do permanent and transient actors.
+    keep: bool,
+    registered: bool,
 }
 
 // Nothing in it is pinned in place.
@@ -124,22 +124,27 @@ where
         self.ctx.state = ActorState::Stopped;
         self.ctx.asked = None;
         // What is shown of it is the actor's own code too.
-        let mut ended = self.link.forget_details();
-        // Each apart: one that panics must not keep the others.
-        for future in mem::take(&mut self.ctx.waits) {
-            ended = ended.and(guard(|| drop(future)));
-        }
-        for future in self.ctx.items.clear() {
-            ended = ended.and(guard(|| drop(future)));
-        }
+        let mut ended = self.ctx.link.forget_details();
+        self.ctx.main = None;
+        ended = ended.and(self.drop_extras());
         let value = self.value.take();
         ended = ended.and(guard(|| drop(value)));
         // A destructor may have spawned again.
-        let _ = guard(|| {
-            self.ctx.waits.clear();
-            self.ctx.items.clear();
-        });
+        let _ = self.drop_extras();
         self.ctx.asked = None;
+        ended
+    }
+
+    /// Each future apart: one that panics must not keep the others.
+    fn drop_extras(&mut self) -> Result<(), ExitReason> {
+        let Some(extras) = &mut self.ctx.extras else {
+            return Ok(());
+        };
+        let waits = mem::take(&mut extras.waits);
+        let mut ended = Ok(());
+        for future in waits.into_iter().chain(extras.items.clear()) {
+            ended = ended.and(guard(|| drop(future)));
+        }
         ended
     }
 
@@ -152,11 +157,11 @@ where
         {
             let _ = guard(|| drop(envelope));
         }
-        let queues = self
-            .control
-            .iter_mut()
-            .chain(std::iter::once(&mut self.data));
-        for envelope in queues.flat_map(mem::take) {
+        let Some(queues) = self.queues.take() else {
+            return;
+        };
+        let Queues { control, data, .. } = *queues;
+        for envelope in control.into_iter().flatten().chain(data) {
             let _ = guard(|| drop(envelope));
         }
     }
@@ -171,26 +176,24 @@ where
         ctx: SupervisedContext<A>,
         make: F,
         keeper: Keeper,
-        controls: Vec<Registered>,
-        anchor: Option<Addr<A>>,
+        controls: Controls,
+        keep: bool,
     ) -> Self {
         Self {
-            link: Arc::clone(&ctx.link),
             ctx,
             value: None,
             make,
             phase: Phase::Fresh,
             keeper,
             controls,
-            control: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
-            data: VecDeque::new(),
-            stop_queued: false,
-            _anchor: anchor,
+            queues: None,
+            keep,
+            registered: false,
         }
     }
 
     fn turn(&mut self, task: &mut TaskContext<'_>) -> Turn {
-        if let Some(order) = self.link.take_order()
+        if let Some(order) = self.ctx.link.take_order()
             && self.obey(order)
         {
             return Turn::Again;
@@ -228,7 +231,7 @@ where
             Order::Halt | Order::HaltNow => {
                 self.end_on_order(order == Order::Halt);
                 self.phase = Phase::Halted;
-                self.link.set_state(super::ChildState::Halted);
+                self.ctx.link.set_state(super::ChildState::Halted);
             }
             Order::Run { at_once } => {
                 if !matches!(self.phase, Phase::Halted) {
@@ -253,10 +256,10 @@ where
             self.drop_value()
         };
         if let Err(reason) = ended {
-            tracing::warn!(actor = %self.link.name, %reason, "failed while it was being stopped");
+            tracing::warn!(actor = %self.ctx.link.name, %reason, "failed while it was being stopped");
         }
         if alive {
-            self.link.exited(&if ask {
+            self.ctx.link.exited(&if ask {
                 ExitReason::Stopped
             } else {
                 ExitReason::Killed
@@ -265,7 +268,7 @@ where
     }
 
     fn begin(&mut self) -> Turn {
-        self.link.next_generation();
+        self.ctx.link.next_generation();
         self.ctx.asked = None;
         self.ctx.hold = false;
         self.ctx.state = ActorState::Started;
@@ -286,7 +289,7 @@ where
                 self.keeper.alive();
                 self.phase = Phase::Running;
                 match started {
-                    Ok(()) => self.link.started(),
+                    Ok(()) => self.ctx.link.started(),
                     Err(reason) => self.failed(reason),
                 }
             }
@@ -304,14 +307,18 @@ where
                 break;
             };
             drained += 1;
-            if self.controls.is_empty() {
-                self.data.push_back(envelope);
+            if !self.controls.any() {
+                self.file(None, envelope);
             } else if let Some((id, envelope)) = type_without_actor(envelope) {
                 self.file(Some(id), envelope);
             }
         }
-        self.note_depth();
-        if self.stop_queued {
+        self.note_depth(0);
+        if self
+            .queues
+            .as_ref()
+            .is_some_and(|queues| queues.stop_queued)
+        {
             self.finish(ExitReason::Stopped);
             return Turn::Again;
         }
@@ -323,14 +330,23 @@ where
     }
 
     fn file(&mut self, id: Option<TypeId>, envelope: Envelope<A>) {
-        let class = id.and_then(|id| self.controls.iter().find(|(known, ..)| *known == id));
-        match class {
-            Some((_, class, stops)) => {
-                self.stop_queued |= *stops;
-                self.control[*class as usize].push_back(envelope);
+        let queues = self.queues.get_or_insert_with(Queues::new);
+        match id.and_then(|id| self.controls.class(id)) {
+            Some((class, stops)) => {
+                queues.stop_queued |= stops;
+                queues.control[class as usize].push_back(envelope);
             }
-            None => self.data.push_back(envelope),
+            None => queues.data.push_back(envelope),
         }
+    }
+
+    fn queued(&self) -> usize {
+        self.queues.as_ref().map_or(0, |queues| queues.len())
+    }
+
+    fn note_depth(&self, handled: usize) {
+        let queued = self.queued();
+        self.ctx.link.stats.depth(queued, queued + handled);
     }
 
     fn work(&mut self, task: &mut TaskContext<'_>) -> Turn {
@@ -344,73 +360,134 @@ where
     }
 
     fn try_work(&mut self, task: &mut TaskContext<'_>) -> Result<Turn, ExitReason> {
-        self.ctx.items.register(task.waker());
-        let drained = self.drain(task);
-        self.poll_waits(task)?;
-        self.ctx.mark = Instant::now();
-
-        if self.ctx.waits.is_empty() {
-            self.handle_control()?;
-            self.handle_data()?;
-            self.poll_items()?;
+        let mut drained = false;
+        let mut handled = 0;
+        if self.queues.is_none() && !self.ctx.hold && !self.ctx.waits_for_something() {
+            // It keeps up: what is in the mailbox is handled straight from there.
+            handled = self.handle_arriving(task)?;
         }
-        self.note_depth();
+        if self.queues.is_some() || self.ctx.hold || self.ctx.waits_for_something() {
+            drained = self.drain(task);
+            self.poll_waits(task)?;
+            if !self.ctx.waits_for_something() {
+                self.handle_control()?;
+                handled += self.handle_data(DATA_BUDGET.saturating_sub(handled))?;
+            }
+        }
+        // Here, since a handler may have spawned the first.
+        if let Some(extras) = &self.ctx.extras {
+            extras.items.register(task.waker());
+        }
+        if !self.ctx.waiting() {
+            self.poll_items()?;
+            self.poll_main(task)?;
+        }
+        self.note_depth(handled);
 
-        match self.ctx.asked.take() {
+        match self.ctx.asked.take().map(|asked| *asked) {
             None => {}
             Some(Asked::Stop) => return Ok(self.stopped_itself(false)),
             Some(Asked::Terminate) => return Ok(self.stopped_itself(true)),
             Some(Asked::Fail(reason)) => return Err(reason),
         }
-        let nothing_left = self.ctx.items.is_empty()
-            && self.ctx.waits.is_empty()
-            && self.data.is_empty()
-            && self.control.iter().all(VecDeque::is_empty);
-        if nothing_left && !drained && !self.ctx.mailbox.connected() {
+        let extras_left = self.ctx.extras.as_ref();
+        let extras_left =
+            extras_left.is_some_and(|extras| !extras.items.is_empty() || !extras.waits.is_empty());
+        let queued = self.queued();
+        if !self.keep
+            && !extras_left
+            && self.ctx.main.is_none()
+            && queued == 0
+            && !drained
+            && !self.ctx.mailbox.connected()
+        {
             return Ok(self.stopped_itself(false));
         }
+        self.let_go_of_queues();
         // A future given to `wait` in this turn has not been polled yet, so nothing would wake the task for it.
-        let more = if self.ctx.waits.is_empty() {
-            drained
-                || (!self.data.is_empty() && !self.ctx.hold)
-                || self.control.iter().any(|queue| !queue.is_empty())
-                || self.ctx.items.any_woken()
-        } else {
+        let more = if self.ctx.waits_for_something() {
             self.poll_waits(task)?;
-            self.ctx.waits.is_empty()
+            !self.ctx.waits_for_something()
+        } else {
+            let queues = self.queues.as_ref();
+            drained
+                || handled >= DATA_BUDGET
+                || queues.is_some_and(|queues| {
+                    (!queues.data.is_empty() && !self.ctx.hold)
+                        || queues.control.iter().any(|queue| !queue.is_empty())
+                })
+                || self.ctx.asked.is_some()
+                || (self.ctx.extras.as_ref()).is_some_and(|extras| extras.items.any_woken())
         };
         Ok(if more { Turn::Yield } else { Turn::Sleep })
+    }
+
+    /// Handles what comes out of the mailbox as long as nothing has to be put in order; how many that were. Whatever cannot
+    /// be handled at once is in the queues afterwards, or still in the mailbox, and then there are queues to move it to.
+    fn handle_arriving(&mut self, task: &mut TaskContext<'_>) -> Result<usize, ExitReason> {
+        for n in 0..DATA_BUDGET {
+            let Some(mut envelope) = self.ctx.poll_mailbox(task) else {
+                return Ok(n);
+            };
+            if self.controls.any() || cfg!(debug_assertions) {
+                let id = self.type_of(&mut envelope);
+                if self.controls.any() {
+                    // Only one alone needs no putting in order.
+                    if let Some(next) = self.ctx.poll_mailbox(task) {
+                        self.file(id, envelope);
+                        self.file_next(next);
+                        return Ok(n);
+                    }
+                }
+            }
+            self.handle(envelope)?;
+            if self.busy_elsewhere() || self.ctx.hold {
+                // Drained now, so that it is seen what waits.
+                self.queues.get_or_insert_with(Queues::new);
+                return Ok(n + 1);
+            }
+        }
+        self.queues.get_or_insert_with(Queues::new);
+        Ok(DATA_BUDGET)
+    }
+
+    fn type_of(&mut self, envelope: &mut Envelope<A>) -> Option<TypeId> {
+        let value = self.value.as_mut()?;
+        type_with_actor(envelope, value, &mut self.ctx)
+    }
+
+    fn file_next(&mut self, mut envelope: Envelope<A>) {
+        let id = if self.controls.any() || cfg!(debug_assertions) {
+            self.type_of(&mut envelope)
+        } else {
+            None
+        };
+        self.file(id, envelope);
     }
 
     /// Moves the mailbox into the queues; whether the budget was used up.
     fn drain(&mut self, task: &mut TaskContext<'_>) -> bool {
         let mut drained = 0;
         while drained < DRAIN_BUDGET {
-            let Some(mut envelope) = self.ctx.poll_mailbox(task) else {
+            let Some(envelope) = self.ctx.poll_mailbox(task) else {
                 break;
             };
             drained += 1;
-            match &mut self.value {
-                Some(value) if !self.controls.is_empty() || cfg!(debug_assertions) => {
-                    let id = type_with_actor(&mut envelope, value, &mut self.ctx);
-                    self.file(id, envelope);
-                }
-                _ => self.data.push_back(envelope),
-            }
+            self.file_next(envelope);
         }
-        self.note_depth();
         if let Some(message) = self.ctx.own_request.take()
-            && !self.ctx.waits.is_empty()
+            && self.ctx.waits_for_something()
         {
-            self.link.may_wait_for_itself(message);
+            self.ctx.link.may_wait_for_itself(message);
         }
         drained == DRAIN_BUDGET
     }
 
-    fn note_depth(&self) {
-        self.link
-            .stats
-            .depth(self.data.len() + self.control.iter().map(VecDeque::len).sum::<usize>());
+    /// What a flood has left behind is given back.
+    fn let_go_of_queues(&mut self) {
+        if self.queues.as_ref().is_some_and(|queues| queues.len() == 0) {
+            self.queues = None;
+        }
     }
 
     fn handle(&mut self, mut envelope: Envelope<A>) -> Result<(), ExitReason> {
@@ -424,56 +501,85 @@ where
     }
 
     fn busy_elsewhere(&self) -> bool {
-        !self.ctx.waits.is_empty() || self.ctx.asked.is_some()
+        self.ctx.waiting()
     }
 
     fn handle_control(&mut self) -> Result<(), ExitReason> {
-        for class in 0..self.control.len() {
+        for class in [Control::Stop, Control::State, Control::Signal] {
+            let budget = match class {
+                Control::Signal => SIGNAL_BUDGET,
+                Control::Stop | Control::State => usize::MAX,
+            };
             // Those that a handler adds to the mailbox meanwhile are for the next turn.
-            while !self.busy_elsewhere() {
-                let Some(envelope) = self.control[class].pop_front() else {
+            for _ in 0..budget {
+                if self.busy_elsewhere() {
+                    break;
+                }
+                let Some(queues) = &mut self.queues else {
+                    break;
+                };
+                let Some(envelope) = queues.control[class as usize].pop_front() else {
                     break;
                 };
                 self.handle(envelope)?;
             }
         }
-        self.stop_queued &= self.control.iter().any(|queue| !queue.is_empty());
+        if let Some(queues) = &mut self.queues {
+            queues.stop_queued &= queues.control.iter().any(|queue| !queue.is_empty());
+        }
         Ok(())
     }
 
-    fn handle_data(&mut self) -> Result<(), ExitReason> {
-        for _ in 0..DATA_BUDGET {
+    fn handle_data(&mut self, budget: usize) -> Result<usize, ExitReason> {
+        for n in 0..budget {
             if self.ctx.hold || self.busy_elsewhere() {
-                break;
+                return Ok(n);
             }
-            let Some(envelope) = self.data.pop_front() else {
-                break;
+            let next = self
+                .queues
+                .as_mut()
+                .and_then(|queues| queues.data.pop_front());
+            let Some(envelope) = next else {
+                return Ok(n);
             };
             self.handle(envelope)?;
         }
-        Ok(())
+        Ok(budget)
+    }
+
+    fn poll_main(&mut self, task: &mut TaskContext<'_>) -> Result<(), ExitReason> {
+        match (self.ctx.main, &mut self.value) {
+            (Some(main), Some(value)) => {
+                let ctx = &mut self.ctx;
+                guard(|| main(value, ctx, task))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The futures given to `wait`, the latest first, as in actix.
     fn poll_waits(&mut self, task: &mut TaskContext<'_>) -> Result<(), ExitReason> {
         while self.ctx.asked.is_none() {
-            let Some(mut future) = self.ctx.waits.pop() else {
+            let Some(extras) = &mut self.ctx.extras else {
                 break;
             };
+            let Some(mut future) = extras.waits.pop() else {
+                break;
+            };
+            let before = extras.waits.len();
             let Some(value) = &mut self.value else { break };
-            let before = self.ctx.waits.len();
             let ctx = &mut self.ctx;
             let polled = guard(|| future.as_mut().poll(value, ctx, task));
-            match polled {
-                Ok(Poll::Pending) => {
-                    self.ctx.waits.insert(before, future);
+            match (polled, &mut self.ctx.extras) {
+                (Ok(Poll::Pending), Some(extras)) => {
+                    extras.waits.insert(before, future);
                     // Another `wait` from inside goes first.
-                    if self.ctx.waits.len() == before + 1 {
+                    if extras.waits.len() == before + 1 {
                         break;
                     }
                 }
-                Ok(Poll::Ready(())) => guard(|| drop(future))?,
-                Err(reason) => {
+                (Ok(_), _) => guard(|| drop(future))?,
+                (Err(reason), _) => {
                     let _ = guard(|| drop(future));
                     return Err(reason);
                 }
@@ -483,13 +589,20 @@ where
     }
 
     fn poll_items(&mut self) -> Result<(), ExitReason> {
-        let woken = self.ctx.items.woken();
+        let Some(extras) = &mut self.ctx.extras else {
+            return Ok(());
+        };
+        let woken = extras.items.woken();
         for (n, &id) in woken.iter().enumerate() {
-            if n == ITEM_BUDGET || self.busy_elsewhere() {
-                self.ctx.items.unserved(&woken[n..]);
+            let busy = n == ITEM_BUDGET || self.busy_elsewhere();
+            let Some(extras) = &mut self.ctx.extras else {
+                break;
+            };
+            if busy {
+                extras.items.unserved(&woken[n..]);
                 break;
             }
-            let Some(mut taken) = self.ctx.items.take(id) else {
+            let Some(mut taken) = extras.items.take(id) else {
                 continue;
             };
             let Some(value) = &mut self.value else { break };
@@ -501,25 +614,42 @@ where
                     .as_mut()
                     .poll(value, ctx, &mut TaskContext::from_waker(&waker))
             });
-            self.ctx.mark = Instant::now();
+            let Some(extras) = &mut self.ctx.extras else {
+                break;
+            };
             match polled {
                 Ok(Poll::Pending) => {
-                    if let Some(cancelled) = self.ctx.items.put_back(taken) {
+                    if let Some(cancelled) = extras.items.put_back(taken) {
                         guard(|| drop(cancelled))?;
                     }
                 }
                 Ok(Poll::Ready(())) => {
-                    self.ctx.items.done(&taken);
+                    extras.items.done(&taken);
                     guard(|| drop(taken))?;
                 }
                 Err(reason) => {
-                    self.ctx.items.done(&taken);
+                    extras.items.done(&taken);
                     let _ = guard(|| drop(taken));
                     return Err(reason);
                 }
             }
         }
         Ok(())
+    }
+
+    /// After a turn that left something to do. The arbiter's other tasks come first; its timers and sockets after some turns
+    /// or some time, since a look at them costs as much as several messages.
+    fn come_again(&mut self, task: &mut TaskContext<'_>) {
+        if let Some(queues) = &mut self.queues {
+            queues.turns += 1;
+            if queues.turns < TURNS_BETWEEN_LOOKS && queues.looked.elapsed() < TIME_BETWEEN_LOOKS {
+                task.waker().wake_by_ref();
+                return;
+            }
+            queues.turns = 0;
+            queues.looked = Instant::now();
+        }
+        come_back(task);
     }
 
     /// `ctx.stop()` or `ctx.terminate()`, or nobody is left.
@@ -579,25 +709,25 @@ where
             self.drop_value()
         };
         if let Err(second) = ended {
-            tracing::warn!(actor = %self.link.name, reason = %second, "panicked again while being dropped");
+            tracing::warn!(actor = %self.ctx.link.name, reason = %second, "panicked again while being dropped");
         }
         self.exited(reason);
     }
 
     fn exited(&mut self, reason: ExitReason) {
-        self.link.exited(&reason);
-        match self.keeper.decide(&self.link, reason) {
+        self.ctx.link.exited(&reason);
+        match self.keeper.decide(&self.ctx.link, reason) {
             Next::Finish(reason) => self.finish(reason),
             Next::RestartIn(delay) => self.back_off(delay),
             Next::AskParent(reason) => {
                 self.phase = Phase::Halted;
-                self.link.ask_parent(reason);
+                self.ctx.link.ask_parent(reason);
             }
         }
     }
 
     fn back_off(&mut self, delay: Duration) {
-        self.link.backing_off(delay);
+        self.ctx.link.backing_off(delay);
         self.phase = if delay.is_zero() {
             Phase::Fresh
         } else {
@@ -608,7 +738,7 @@ where
     fn finish(&mut self, reason: ExitReason) {
         self.phase = Phase::Finished;
         self.refuse_queued();
-        self.link.finish(reason);
+        self.ctx.link.finish(reason);
     }
 }
 
@@ -621,15 +751,18 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.link.register(task.waker());
-        let _turn = turn_of(&this.link);
+        if !this.registered {
+            this.registered = true;
+            this.ctx.link.register(task.waker());
+        }
+        let _turn = turn_of(&this.ctx.link);
         #[cfg(debug_assertions)]
-        let _mark = Mark::of(this.link.id);
+        let _mark = Mark::of(this.ctx.link.id);
         loop {
             match this.turn(task) {
                 Turn::Again => {}
                 Turn::Yield => {
-                    come_back(task);
+                    this.come_again(task);
                     return Poll::Pending;
                 }
                 Turn::Sleep => return Poll::Pending,
@@ -657,6 +790,6 @@ where
         }
         let _ = self.drop_value();
         self.refuse_queued();
-        self.link.finish(ExitReason::Killed);
+        self.ctx.link.finish(ExitReason::Killed);
     }
 }

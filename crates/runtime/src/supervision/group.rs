@@ -113,18 +113,18 @@ impl SupervisorBuilder {
         let (reports, rx) = mpsc::unbounded_channel();
         let mut jitter = match (self.seed, &self.parent) {
             (Some(seed), _) => Jitter::seeded(seed),
-            (None, Some(parent)) => parent.jitter(),
+            (None, Some(parent)) => Jitter::seeded(parent.next_seed()),
             (None, None) => Jitter::from_process(),
         };
         let link = Link::new(NewLink {
-            name: self.name,
-            kind: "supervisor".to_owned(),
+            name: Arc::from(self.name),
+            kind: || "supervisor",
             policy: RestartPolicy::Permanent,
             shutdown: self.shutdown,
             parent: self.parent.as_ref().map(Supervisor::link),
             reports: self.parent.as_ref().map(Supervisor::reports),
         });
-        let own = Jitter::seeded(jitter.next());
+        let own = jitter.next();
         if let Some(parent) = &self.parent {
             parent.enter(Arc::clone(&link));
         }
@@ -132,7 +132,7 @@ impl SupervisorBuilder {
             link: Arc::clone(&link),
             rx,
             strategy: self.strategy,
-            brake: Brake::new(self.intensity, self.backoff, own),
+            brake: Brake::new(self.intensity, self.backoff, Some(own)),
             hook: self.hook,
             pending: None,
             halted: false,
@@ -245,14 +245,13 @@ impl Supervisor {
         self.inner.strategy
     }
 
-    /// A generator of its own for a child.
-    pub(super) fn jitter(&self) -> Jitter {
-        let mut jitter = self
-            .inner
+    /// The seed of a child's own generator.
+    pub(super) fn next_seed(&self) -> u64 {
+        self.inner
             .jitter
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        Jitter::seeded(jitter.next())
+            .unwrap_or_else(PoisonError::into_inner)
+            .next()
     }
 
     /// Adds a child. One that comes too late is told to stop.
@@ -471,8 +470,8 @@ impl Group {
             }
             child.order(Order::Halt);
             let down = |state| matches!(state, ChildState::Halted | ChildState::Finished);
-            if timeout(child.shutdown, child.until(down)).await.is_err() {
-                tracing::warn!(actor = %child.name, within = ?child.shutdown, "did not halt in time, dropping it");
+            if timeout(child.shutdown(), child.until(down)).await.is_err() {
+                tracing::warn!(actor = %child.name, within = ?child.shutdown(), "did not halt in time, dropping it");
                 child.order(Order::HaltNow);
                 let _ = timeout(KILL_GRACE, child.until(down)).await;
             }
@@ -491,7 +490,7 @@ impl Group {
                 state == ChildState::Finished
                     || (child.generation() > before && state != ChildState::Starting)
             };
-            if timeout(child.shutdown, child.until(up)).await.is_err() {
+            if timeout(child.shutdown(), child.until(up)).await.is_err() {
                 tracing::warn!(actor = %child.name, "takes long to start; its group goes on");
             }
         }
@@ -500,10 +499,10 @@ impl Group {
     async fn stop(child: &Link, kill: bool) {
         if !kill {
             child.order(Order::Stop);
-            if timeout(child.shutdown, child.join()).await.is_ok() {
+            if timeout(child.shutdown(), child.join()).await.is_ok() {
                 return;
             }
-            tracing::warn!(actor = %child.name, within = ?child.shutdown, "did not stop in time, killing it");
+            tracing::warn!(actor = %child.name, within = ?child.shutdown(), "did not stop in time, killing it");
         }
         child.order(Order::Kill);
         if timeout(KILL_GRACE, child.join()).await.is_err() {

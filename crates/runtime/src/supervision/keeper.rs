@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     link::Link,
-    policy::{Backoff, Brake, ExitReason, Jitter, RestartIntensity, SupervisionStrategy},
+    policy::{Backoff, Brake, ExitReason, RestartIntensity, SupervisionStrategy},
 };
 
 pub(super) enum Next {
@@ -24,12 +24,12 @@ impl Keeper {
     pub(super) fn new(
         intensity: Option<RestartIntensity>,
         backoff: Backoff,
-        random: Jitter,
+        seed: Option<u64>,
         group: Option<SupervisionStrategy>,
     ) -> Self {
         Self {
             own_intensity: intensity.is_some() || group.is_none(),
-            brake: Brake::new(intensity.unwrap_or_default(), backoff, random),
+            brake: Brake::new(intensity.unwrap_or_default(), backoff, seed),
             group,
         }
     }

@@ -4,14 +4,13 @@ use std::{
     collections::{BTreeMap, VecDeque},
     future::poll_fn,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Poll, Waker},
     time::Duration,
 };
 
-use futures_util::task::AtomicWaker;
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
@@ -19,10 +18,10 @@ use tokio::{
 
 use super::{
     driver::guard,
-    policy::{ExitReason, RestartPolicy},
+    policy::{ExitReason, RestartPolicy, without_paths},
     snapshot::{Snapshot, SnapshotNode, Stats},
 };
-use crate::loops::Board;
+use crate::LoopStatus;
 
 /// Where a supervised actor or group is in its life.
 ///
@@ -208,24 +207,37 @@ pub(crate) enum Order {
 }
 
 struct Cell {
-    order: Option<Order>,
     state: ChildState,
+    order: Option<Order>,
     generation: u64,
-    restarts: u64,
-    last_exit: Option<ExitReason>,
-    /// How long it had blocked its thread when that was noticed.
-    blocked: Option<Duration>,
-    /// Only for those that have failed or restarted: most never do.
-    history: Option<Box<History>>,
+    waker: Option<Waker>,
+    details: Option<Arc<dyn Shown>>,
+    rare: Option<Box<Rare>>,
 }
 
 /// Restarts whose reasons are kept.
 pub(crate) const REASONS_KEPT: usize = 4;
 
+/// What most actors never need: most do not fail, are not joined, and are not subscribed to one by one.
 #[derive(Default)]
-struct History {
+struct Rare {
+    last_exit: Option<ExitReason>,
     last_failure: Option<ExitReason>,
     reasons: VecDeque<ExitReason>,
+    /// How long it had blocked its thread when that was noticed.
+    blocked: Option<Duration>,
+    changed: Option<Arc<Notify>>,
+    events: Option<Arc<EventBus>>,
+}
+
+impl Cell {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn changed(&self) -> Option<Arc<Notify>> {
+        self.rare.as_ref()?.changed.clone()
+    }
 }
 
 /// What a member's failure is reported to.
@@ -236,34 +248,39 @@ pub(crate) enum Report {
     Finished { id: u64 },
 }
 
-/// What an actor adds to its node of the snapshot.
-pub(crate) enum Details {
-    Figures(Box<dyn Fn() -> BTreeMap<&'static str, String> + Send + Sync>),
-    Loop(Arc<Board>),
+/// What an actor adds to its node of the snapshot; asked from other threads.
+pub(crate) trait Shown: Send + Sync {
+    fn figures(&self) -> BTreeMap<&'static str, String>;
+
+    fn loop_status(&self) -> Option<LoopStatus> {
+        None
+    }
 }
+
+/// Gives the full name of an actor's type.
+pub(crate) type Kind = fn() -> &'static str;
 
 pub(crate) struct Link {
     pub(crate) id: u64,
-    pub(crate) name: Box<str>,
-    pub(crate) kind: Box<str>,
-    pub(crate) policy: RestartPolicy,
-    pub(crate) shutdown: Duration,
+    pub(crate) name: Arc<str>,
+    kind: Kind,
+    shutdown_ns: u64,
     pub(crate) stats: Stats,
-    pub(crate) events: Arc<EventBus>,
     pub(crate) parent: Option<Weak<Link>>,
     pub(crate) reports: Option<mpsc::UnboundedSender<Report>>,
-    pub(crate) children: Mutex<Vec<Arc<Link>>>,
-    pub(crate) details: Mutex<Option<Details>>,
+    /// Of a group only.
+    children: OnceLock<Box<Mutex<Vec<Arc<Link>>>>>,
     cell: Mutex<Cell>,
-    changed: Notify,
-    task: AtomicWaker,
+    /// Whether `cell` holds an order: spares the lock in every turn.
+    ordered: AtomicBool,
+    pub(crate) policy: RestartPolicy,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) struct NewLink {
-    pub(crate) name: String,
-    pub(crate) kind: String,
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: Kind,
     pub(crate) policy: RestartPolicy,
     pub(crate) shutdown: Duration,
     pub(crate) parent: Option<Arc<Link>>,
@@ -272,33 +289,25 @@ pub(crate) struct NewLink {
 
 impl Link {
     pub(crate) fn new(new: NewLink) -> Arc<Self> {
-        let events = new
-            .parent
-            .as_ref()
-            .map_or_else(Arc::default, |parent| Arc::clone(&parent.events));
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            name: new.name.into_boxed_str(),
-            kind: new.kind.into_boxed_str(),
+            name: new.name,
+            kind: new.kind,
             policy: new.policy,
-            shutdown: new.shutdown,
+            shutdown_ns: u64::try_from(new.shutdown.as_nanos()).unwrap_or(u64::MAX),
             stats: Stats::default(),
-            events,
             parent: new.parent.as_ref().map(Arc::downgrade),
             reports: new.reports,
-            children: Mutex::default(),
-            details: Mutex::default(),
+            children: OnceLock::new(),
             cell: Mutex::new(Cell {
-                order: None,
                 state: ChildState::Starting,
+                order: None,
                 generation: 0,
-                restarts: 0,
-                last_exit: None,
-                blocked: None,
-                history: None,
+                waker: None,
+                details: None,
+                rare: None,
             }),
-            changed: Notify::new(),
-            task: AtomicWaker::new(),
+            ordered: AtomicBool::new(false),
         })
     }
 
@@ -306,37 +315,87 @@ impl Link {
         self.cell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn kind(&self) -> String {
+        without_paths((self.kind)())
+    }
+
+    /// How long its group waits for its orderly end.
+    pub(crate) fn shutdown(&self) -> Duration {
+        Duration::from_nanos(self.shutdown_ns)
+    }
+
+    /// The children of a group.
     pub(crate) fn children(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
-        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+        self.children
+            .get_or_init(Box::default)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn subscribe(self: &Arc<Self>) -> Events {
+        let root = self.root();
+        let bus = Arc::clone(root.cell().rare().events.get_or_insert_default());
+        bus.subscribe()
+    }
+
+    fn root(self: &Arc<Self>) -> Arc<Self> {
+        let mut root = Arc::clone(self);
+        while let Some(above) = root.above() {
+            root = above;
+        }
+        root
+    }
+
+    fn above(&self) -> Option<Arc<Self>> {
+        self.parent.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Where what happens to it is published, if anyone ever subscribed.
+    fn events(&self) -> Option<Arc<EventBus>> {
+        let bus = |link: &Self| link.cell().rare.as_ref()?.events.clone();
+        let mut root = self.above();
+        while let Some(above) = root.as_ref().and_then(|link| link.above()) {
+            root = Some(above);
+        }
+        root.map_or_else(|| bus(self), |root| bus(&root))
     }
 
     pub(crate) fn path(&self) -> String {
         let mut names = vec![self.name.to_string()];
-        let mut above = self.parent.as_ref().and_then(Weak::upgrade);
+        let mut above = self.above();
         while let Some(link) = above {
             names.push(link.name.to_string());
-            above = link.parent.as_ref().and_then(Weak::upgrade);
+            above = link.above();
         }
         names.reverse();
         names.join("/")
     }
 
+    pub(crate) fn show(&self, details: Arc<dyn Shown>) {
+        let before = self.cell().details.replace(details);
+        drop(before);
+    }
+
     pub(crate) fn forget_details(&self) -> Result<(), ExitReason> {
-        let details = self
-            .details
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let details = self.cell().details.take();
         guard(|| drop(details))
     }
 
+    /// Sets the task that is woken by an order; it keeps to it until another is set.
     pub(crate) fn register(&self, waker: &Waker) {
-        self.task.register(waker);
+        let mut cell = self.cell();
+        if cell
+            .waker
+            .as_ref()
+            .is_none_or(|known| !known.will_wake(waker))
+        {
+            cell.waker = Some(waker.clone());
+        }
     }
 
     /// Gives an order. Stop outranks whatever is not a stop, kill outranks all.
     pub(crate) fn order(&self, order: Order) {
-        {
+        let waker = {
             let mut cell = self.cell();
             if cell.state == ChildState::Finished {
                 return;
@@ -345,18 +404,27 @@ impl Link {
                 Some(held @ (Order::Stop | Order::Kill)) if held > order => return,
                 _ => cell.order = Some(order),
             }
+            self.ordered.store(true, Ordering::Release);
+            cell.waker.clone()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
         }
-        self.task.wake();
     }
 
     pub(crate) fn take_order(&self) -> Option<Order> {
-        self.cell().order.take()
+        if !self.ordered.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut cell = self.cell();
+        self.ordered.store(false, Ordering::Relaxed);
+        cell.order.take()
     }
 
     /// For members that are tasks: waits for the next order.
     pub(crate) async fn next_order(&self) -> Order {
         poll_fn(|cx| {
-            self.task.register(cx.waker());
+            self.register(cx.waker());
             match self.take_order() {
                 Some(order) => Poll::Ready(order),
                 None => Poll::Pending,
@@ -374,23 +442,28 @@ impl Link {
     }
 
     pub(crate) fn set_state(&self, state: ChildState) {
-        {
+        let changed = {
             let mut cell = self.cell();
             if cell.state == ChildState::Finished {
                 return;
             }
             cell.state = state;
+            cell.changed()
+        };
+        if let Some(changed) = changed {
+            changed.notify_waiters();
         }
-        self.changed.notify_waiters();
     }
 
     fn emit(&self, what: Lifecycle) {
-        let generation = self.generation();
-        tracing::debug!(actor = %self.name, kind = %self.kind, generation, ?what, "lifecycle");
-        self.events.publish(|| LifecycleEvent {
+        tracing::debug!(
+            actor = %self.name, kind = %self.kind(), generation = self.generation(), ?what, "lifecycle"
+        );
+        let Some(events) = self.events() else { return };
+        events.publish(|| LifecycleEvent {
             path: self.path(),
             name: self.name.to_string(),
-            generation,
+            generation: self.generation(),
             at: Instant::now(),
             what,
         });
@@ -400,13 +473,12 @@ impl Link {
         let mut cell = self.cell();
         cell.generation += 1;
         if cell.generation > 1 {
-            cell.restarts += 1;
-            if let Some(reason) = cell.last_exit.clone() {
-                let reasons = &mut cell.history.get_or_insert_default().reasons;
-                if reasons.len() == REASONS_KEPT {
-                    reasons.pop_front();
+            let rare = cell.rare();
+            if let Some(reason) = rare.last_exit.clone() {
+                if rare.reasons.len() == REASONS_KEPT {
+                    rare.reasons.pop_front();
                 }
-                reasons.push_back(reason);
+                rare.reasons.push_back(reason);
             }
         }
         cell.state = ChildState::Starting;
@@ -421,13 +493,14 @@ impl Link {
     pub(crate) fn exited(&self, reason: &ExitReason) {
         {
             let mut cell = self.cell();
-            cell.last_exit = Some(reason.clone());
+            let rare = cell.rare();
+            rare.last_exit = Some(reason.clone());
             if reason.is_failure() {
-                cell.history.get_or_insert_default().last_failure = Some(reason.clone());
+                rare.last_failure = Some(reason.clone());
             }
         }
         if reason.is_failure() {
-            tracing::warn!(actor = %self.name, kind = %self.kind, %reason, "actor failed");
+            tracing::warn!(actor = %self.name, kind = %self.kind(), %reason, "actor failed");
         }
         self.emit(Lifecycle::Exited(reason.clone()));
     }
@@ -441,7 +514,7 @@ impl Link {
 
     pub(crate) fn may_wait_for_itself(&self, message: &'static str) {
         tracing::error!(
-            actor = %self.name, kind = %self.kind, message,
+            actor = %self.name, kind = %self.kind(), message,
             "waits (`ctx.wait`) while a request to itself is in its mailbox: if it waits for that reply, it waits for ever; \
              use `ctx.spawn`"
         );
@@ -450,18 +523,18 @@ impl Link {
 
     /// Told by the watchdog's thread.
     pub(crate) fn blocked(&self, standing: Duration) {
-        self.cell().blocked = Some(standing);
+        self.cell().rare().blocked = Some(standing);
         self.emit(Lifecycle::Blocked(standing));
     }
 
     pub(crate) fn unblocked(&self, stood: Duration) {
-        self.cell().blocked = None;
+        self.cell().rare().blocked = None;
         self.emit(Lifecycle::Unblocked(stood));
     }
 
     pub(crate) fn escalated(&self, reason: &ExitReason) {
-        tracing::error!(actor = %self.name, kind = %self.kind, %reason, "escalates");
-        self.cell().last_exit = Some(reason.clone());
+        tracing::error!(actor = %self.name, kind = %self.kind(), %reason, "escalates");
+        self.cell().rare().last_exit = Some(reason.clone());
         self.emit(Lifecycle::Escalated(reason.clone()));
     }
 
@@ -478,17 +551,21 @@ impl Link {
     }
 
     pub(crate) fn finish(&self, reason: ExitReason) {
-        {
+        let changed = {
             let mut cell = self.cell();
             if cell.state == ChildState::Finished {
                 return;
             }
-            cell.last_exit = Some(reason.clone());
+            cell.rare().last_exit = Some(reason.clone());
             cell.state = ChildState::Finished;
             cell.order = None;
-        }
+            cell.waker = None;
+            cell.changed()
+        };
         self.emit(Lifecycle::Finished(reason));
-        self.changed.notify_waiters();
+        if let Some(changed) = changed {
+            changed.notify_waiters();
+        }
         if let Some(reports) = &self.reports {
             let _ = reports.send(Report::Finished { id: self.id });
         }
@@ -497,7 +574,8 @@ impl Link {
     /// Waits until the state satisfies a condition.
     pub(crate) async fn until(&self, wanted: impl Fn(ChildState) -> bool) {
         loop {
-            let changed = self.changed.notified();
+            let changed = Arc::clone(self.cell().rare().changed.get_or_insert_default());
+            let changed = changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             if wanted(self.state()) {
@@ -509,22 +587,28 @@ impl Link {
 
     pub(crate) async fn join(&self) -> ExitReason {
         self.until(|state| state == ChildState::Finished).await;
-        self.cell().last_exit.clone().unwrap_or(ExitReason::Killed)
+        self.last_exit().unwrap_or(ExitReason::Killed)
+    }
+
+    pub(crate) fn last_exit(&self) -> Option<ExitReason> {
+        self.cell().rare.as_ref()?.last_exit.clone()
+    }
+
+    pub(crate) fn restarts(&self) -> u64 {
+        self.generation().saturating_sub(1)
     }
 
     pub(crate) fn snapshot_node(&self) -> SnapshotNode {
-        let children: Vec<_> = self.children().clone();
-        let (details, loop_status) =
-            match &*self.details.lock().unwrap_or_else(PoisonError::into_inner) {
-                None => (BTreeMap::new(), None),
-                Some(Details::Figures(figures)) => (figures(), None),
-                Some(Details::Loop(board)) => {
-                    let status = board.read();
-                    (status.figures(), Some(status))
-                }
-            };
+        let children = match self.children.get() {
+            Some(_) => self.children().clone(),
+            None => Vec::new(),
+        };
+        // Asked without the lock: it is the actor's own code.
+        let shown = self.cell().details.clone();
+        let details = shown.as_ref().map(|shown| shown.figures());
+        let loop_status = shown.and_then(|shown| shown.loop_status());
+        let children = children.iter().map(|child| child.snapshot_node()).collect();
         let cell = self.cell();
-        let history = cell.history.as_deref();
         let resumes_in_ms = match cell.state {
             ChildState::BackingOff { until } => Some(
                 u64::try_from(until.saturating_duration_since(Instant::now()).as_millis())
@@ -532,28 +616,28 @@ impl Link {
             ),
             _ => None,
         };
+        let rare = cell.rare.as_deref();
         SnapshotNode {
             name: self.name.to_string(),
-            kind: self.kind.to_string(),
+            kind: self.kind(),
             state: cell.state.word().to_owned(),
             resumes_in_ms,
             generation: cell.generation,
-            restarts: cell.restarts,
-            restart_reasons: history.map_or_else(Vec::new, |history| {
-                history.reasons.iter().map(ToString::to_string).collect()
+            restarts: cell.generation.saturating_sub(1),
+            restart_reasons: rare.map_or_else(Vec::new, |rare| {
+                rare.reasons.iter().map(ToString::to_string).collect()
             }),
-            last_exit: cell.last_exit.as_ref().map(ToString::to_string),
-            last_error: history
-                .and_then(|history| history.last_failure.as_ref())
+            last_exit: rare
+                .and_then(|rare| rare.last_exit.as_ref())
                 .map(ToString::to_string),
-            blocks_thread: cell.blocked.is_some(),
+            last_error: rare
+                .and_then(|rare| rare.last_failure.as_ref())
+                .map(ToString::to_string),
+            blocks_thread: rare.is_some_and(|rare| rare.blocked.is_some()),
             loop_status,
             messages: self.stats.read(),
-            details,
-            children: {
-                drop(cell);
-                children.iter().map(|child| child.snapshot_node()).collect()
-            },
+            details: details.unwrap_or_default(),
+            children,
         }
     }
 }
@@ -601,13 +685,13 @@ impl ChildHandle {
     /// Restarts so far.
     #[must_use]
     pub fn restarts(&self) -> u64 {
-        self.link.cell().restarts
+        self.link.restarts()
     }
 
     /// How its last life ended, if one has.
     #[must_use]
     pub fn last_exit(&self) -> Option<ExitReason> {
-        self.link.cell().last_exit.clone()
+        self.link.last_exit()
     }
 
     /// Ends it for good, in its next turn: `stopping` and `stopped` are called, its veto (`Running::Continue`) is ignored,
@@ -634,7 +718,7 @@ impl ChildHandle {
     /// Subscribes to lifecycle events: of this actor if it stands alone, of its whole tree if it is part of one.
     #[must_use]
     pub fn events(&self) -> Events {
-        self.link.events.subscribe()
+        self.link.subscribe()
     }
 
     /// This actor (with its children, if it is a group) at this moment.

@@ -21,6 +21,7 @@
 //!   called while unwinding.
 
 mod context;
+mod controls;
 pub(crate) mod driver;
 mod group;
 mod items;
@@ -28,6 +29,7 @@ mod keeper;
 pub(crate) mod link;
 mod plain;
 pub(crate) mod policy;
+mod queues;
 mod snapshot;
 mod supervise;
 
@@ -40,5 +42,5 @@ pub use policy::{
     Backoff, ExitReason, RestartIntensity, RestartPolicy, RestartsExhausted, SharedError,
     SupervisionStrategy, supervision_is_effective,
 };
-pub use snapshot::{MessageStats, Snapshot, SnapshotNode};
+pub use snapshot::{MessageStats, Snapshot, SnapshotNode, time_one_message_in};
 pub use supervise::{Child, Supervise, supervise, try_supervise};

@@ -1,6 +1,7 @@
 //! Supervision for actors that stay on [`actix::Context`].
 
 use std::{
+    any::type_name,
     future::Future,
     mem,
     pin::Pin,
@@ -19,7 +20,7 @@ use super::{
     group::Supervisor,
     keeper::{Keeper, Next},
     link::{ChildHandle, ChildState, Link, Order},
-    policy::{Backoff, ExitReason, RestartIntensity, RestartPolicy, short_type_name},
+    policy::{Backoff, ExitReason, RestartIntensity, RestartPolicy},
     supervise::{Child, Options, options},
 };
 use crate::watchdog::turn_of;
@@ -88,7 +89,7 @@ where
     #[track_caller]
     pub fn spawn(self) -> Child<A> {
         let keep = self.options.policy != RestartPolicy::Temporary;
-        let (link, keeper) = self.options.enter(short_type_name::<A>());
+        let (link, keeper) = self.options.enter(type_name::<A>);
         let (sender, receiver) = channel::<A>(0);
         let addr = Addr::new(sender);
         let driver = PlainDriver {

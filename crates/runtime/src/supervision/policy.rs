@@ -6,6 +6,7 @@ use std::{
     error::Error,
     fmt,
     hash::{BuildHasher, Hasher, RandomState},
+    num::NonZeroU64,
     sync::Arc,
     time::Duration,
 };
@@ -271,53 +272,80 @@ pub struct RestartsExhausted {
     pub last: ExitReason,
 }
 
-/// Counts restarts in the sliding window and knows the next delay.
+/// Counts restarts in the sliding window and knows the next delay. What never failed and has the usual limits costs three
+/// words.
 #[derive(Debug)]
 pub(crate) struct Brake {
-    intensity: RestartIntensity,
-    backoff: Backoff,
-    random: Jitter,
+    limits: Option<Box<(RestartIntensity, Backoff)>>,
+    seed: Option<NonZeroU64>,
+    row: Option<Box<Row>>,
+}
+
+#[derive(Debug)]
+struct Row {
     window: VecDeque<Instant>,
-    row: u32,
+    /// Restarts in a row.
+    length: u32,
     born: Option<Instant>,
+    random: Jitter,
 }
 
 impl Brake {
-    pub(crate) fn new(intensity: RestartIntensity, backoff: Backoff, random: Jitter) -> Self {
+    /// Without a seed, jitter differs from process to process.
+    pub(crate) fn new(intensity: RestartIntensity, backoff: Backoff, seed: Option<u64>) -> Self {
+        let usual = intensity == RestartIntensity::default() && backoff == Backoff::default();
         Self {
-            intensity,
-            backoff,
-            random,
-            window: VecDeque::new(),
-            row: 0,
-            born: None,
+            limits: (!usual).then(|| Box::new((intensity, backoff))),
+            seed: seed.map(|seed| NonZeroU64::new(seed).unwrap_or(NonZeroU64::MAX)),
+            row: None,
         }
     }
 
+    fn limits(&self) -> (RestartIntensity, Backoff) {
+        self.limits.as_deref().copied().unwrap_or_default()
+    }
+
+    fn row(&mut self) -> &mut Row {
+        let seed = self.seed;
+        self.row.get_or_insert_with(|| {
+            Box::new(Row {
+                window: VecDeque::new(),
+                length: 0,
+                born: None,
+                random: seed.map_or_else(Jitter::from_process, |seed| Jitter::seeded(seed.get())),
+            })
+        })
+    }
+
+    /// A life has begun. Of the first one nothing needs to be known: a row of restarts begins with a failure.
     pub(crate) fn alive(&mut self) {
-        self.born = Some(Instant::now());
+        if let Some(row) = &mut self.row {
+            row.born = Some(Instant::now());
+        }
     }
 
     /// Records a failure; an error if the intensity is exceeded.
     pub(crate) fn record(&mut self, who: &str, last: &ExitReason) -> Result<(), RestartsExhausted> {
-        if self.intensity.max == u32::MAX {
+        let (intensity, _) = self.limits();
+        if intensity.max == u32::MAX {
             return Ok(());
         }
         let now = Instant::now();
-        self.window.push_back(now);
-        while let Some(first) = self.window.front() {
-            if now.duration_since(*first) > self.intensity.within {
-                self.window.pop_front();
+        let window = &mut self.row().window;
+        window.push_back(now);
+        while let Some(first) = window.front() {
+            if now.duration_since(*first) > intensity.within {
+                window.pop_front();
             } else {
                 break;
             }
         }
-        let failures = u32::try_from(self.window.len()).unwrap_or(u32::MAX);
-        if failures > self.intensity.max {
+        let failures = u32::try_from(window.len()).unwrap_or(u32::MAX);
+        if failures > intensity.max {
             return Err(RestartsExhausted {
                 who: who.to_owned(),
                 failures,
-                within: self.intensity.within,
+                within: intensity.within,
                 last: last.clone(),
             });
         }
@@ -326,20 +354,24 @@ impl Brake {
 
     /// The delay before the restart that comes now.
     pub(crate) fn delay(&mut self) -> Duration {
-        let healthy = self
+        let (_, backoff) = self.limits();
+        let row = self.row();
+        let healthy = row
             .born
             .take()
-            .is_some_and(|born| born.elapsed() >= self.backoff.reset_after);
-        if healthy && !self.backoff.reset_after.is_zero() {
-            self.row = 0;
+            .is_some_and(|born| born.elapsed() >= backoff.reset_after);
+        if healthy && !backoff.reset_after.is_zero() {
+            row.length = 0;
         }
-        self.row = self.row.saturating_add(1);
-        self.backoff.jittered(self.row, &mut self.random)
+        row.length = row.length.saturating_add(1);
+        backoff.jittered(row.length, &mut row.random)
     }
 
     pub(crate) fn reset(&mut self) {
-        self.window.clear();
-        self.row = 0;
+        if let Some(row) = &mut self.row {
+            row.window.clear();
+            row.length = 0;
+        }
     }
 }
 
@@ -377,8 +409,7 @@ pub(crate) fn warn_if_ineffective() {
 }
 
 /// The last part of each path in a type's name: `a::b::Loop<c::D>` becomes `Loop<D>`.
-pub(crate) fn short_type_name<T: ?Sized>() -> String {
-    let full = std::any::type_name::<T>();
+pub(crate) fn without_paths(full: &str) -> String {
     let mut out = String::with_capacity(full.len());
     let mut word = String::new();
     for c in full.chars() {
@@ -402,7 +433,8 @@ mod tests {
 
     #[test]
     fn type_names_lose_their_paths() {
-        assert_eq!(short_type_name::<Vec<std::string::String>>(), "Vec<String>");
+        let full = std::any::type_name::<Vec<std::string::String>>();
+        assert_eq!(without_paths(full), "Vec<String>");
     }
 
     #[test]

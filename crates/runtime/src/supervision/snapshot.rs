@@ -1,79 +1,128 @@
 //! What a tree of supervised actors looks like at one moment.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::LoopStatus;
 
-/// Counters of one actor, written by its driver and read by anyone.
+/// Counters of one actor, written by its driver alone and read by anyone.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     handled: AtomicU64,
-    timed: AtomicU64,
-    wait_ns: AtomicU64,
-    wait_max_ns: AtomicU64,
-    busy_ns: AtomicU64,
-    busy_max_ns: AtomicU64,
-    depth: AtomicU64,
-    depth_max: AtomicU64,
-    slowest: Mutex<&'static str>,
+    depth: AtomicU32,
+    depth_max: AtomicU32,
+    /// Made when the first message is timed: many an actor never gets one.
+    times: OnceLock<Box<Mutex<Times>>>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Times {
+    timed: u64,
+    wait_ns: u64,
+    wait_max_ns: u64,
+    busy_ns: u64,
+    busy_max_ns: u64,
+    slowest: &'static str,
 }
 
 fn nanos(d: Duration) -> u64 {
     u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl Stats {
-    pub(crate) fn message(&self, name: &'static str, wait: Duration, busy: Duration) {
-        self.handled.fetch_add(1, Relaxed);
-        self.timed.fetch_add(1, Relaxed);
-        let wait = nanos(wait);
-        if wait != 0 {
-            self.wait_ns.fetch_add(wait, Relaxed);
-            self.wait_max_ns.fetch_max(wait, Relaxed);
-        }
-        let busy = nanos(busy);
-        if busy != 0 {
-            self.busy_ns.fetch_add(busy, Relaxed);
-            if busy > self.busy_max_ns.load(Relaxed) {
-                self.busy_max_ns.store(busy, Relaxed);
-                *self.slowest.lock().unwrap_or_else(PoisonError::into_inner) = name;
+static ONE_IN: AtomicU32 = AtomicU32::new(17);
+
+/// How many messages are sent for each that is timed, in the whole process. Default: 17, since reading the clock three times
+/// costs as much as a message; every message is counted whatever this says. 0 times none, 1 times each one.
+pub fn time_one_message_in(messages: u32) {
+    ONE_IN.store(messages, Relaxed);
+}
+
+thread_local! {
+    static UNTIL_NEXT: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The time, if the message that is being sent is one of those that are timed.
+pub(super) fn time_sent() -> Option<Instant> {
+    let one_in = ONE_IN.load(Relaxed);
+    let timed = UNTIL_NEXT
+        .try_with(|left| {
+            // A smaller share set meanwhile holds at once.
+            match left.get().min(one_in) {
+                0 | 1 => {
+                    left.set(one_in);
+                    one_in != 0
+                }
+                n => {
+                    left.set(n - 1);
+                    false
+                }
             }
+        })
+        .unwrap_or(false);
+    timed.then(Instant::now)
+}
+
+impl Stats {
+    /// A message was handled.
+    pub(crate) fn handled(&self) {
+        self.handled
+            .store(self.handled.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// A message was timed.
+    pub(crate) fn timed(&self, name: &'static str, wait: Duration, busy: Duration) {
+        let mut times = self
+            .times
+            .get_or_init(Box::default)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (wait, busy) = (nanos(wait), nanos(busy));
+        times.timed += 1;
+        times.wait_ns = times.wait_ns.saturating_add(wait);
+        times.wait_max_ns = times.wait_max_ns.max(wait);
+        times.busy_ns = times.busy_ns.saturating_add(busy);
+        if busy > times.busy_max_ns {
+            times.busy_max_ns = busy;
+            times.slowest = name;
         }
     }
 
-    /// Messages that are waiting.
-    pub(crate) fn depth(&self, depth: usize) {
-        let depth = depth as u64;
-        self.depth.store(depth, Relaxed);
-        if depth > self.depth_max.load(Relaxed) {
-            self.depth_max.store(depth, Relaxed);
+    /// Messages that wait, and the most that did in this turn.
+    pub(crate) fn depth(&self, now: usize, most: usize) {
+        let saturated = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.depth.store(saturated(now), Relaxed);
+        let most = saturated(most.max(now));
+        if most > self.depth_max.load(Relaxed) {
+            self.depth_max.store(most, Relaxed);
         }
     }
 
     pub(crate) fn read(&self) -> MessageStats {
+        let times = self
+            .times
+            .get()
+            .map(|times| *times.lock().unwrap_or_else(PoisonError::into_inner))
+            .unwrap_or_default();
         MessageStats {
             handled: self.handled.load(Relaxed),
-            timed: self.timed.load(Relaxed),
-            depth: self.depth.load(Relaxed),
-            depth_max: self.depth_max.load(Relaxed),
-            wait_total_ns: self.wait_ns.load(Relaxed),
-            wait_max_ns: self.wait_max_ns.load(Relaxed),
-            busy_total_ns: self.busy_ns.load(Relaxed),
-            busy_max_ns: self.busy_max_ns.load(Relaxed),
-            slowest: self
-                .slowest
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .to_owned(),
+            timed: times.timed,
+            depth: self.depth.load(Relaxed).into(),
+            depth_max: self.depth_max.load(Relaxed).into(),
+            wait_total_ns: times.wait_ns,
+            wait_max_ns: times.wait_max_ns,
+            busy_total_ns: times.busy_ns,
+            busy_max_ns: times.busy_max_ns,
+            slowest: times.slowest.to_owned(),
         }
     }
 }
@@ -84,7 +133,7 @@ impl Stats {
 pub struct MessageStats {
     /// Messages handled.
     pub handled: u64,
-    /// How many of them the times below were taken of.
+    /// How many of them the times below were taken of, see [`time_one_message_in`].
     pub timed: u64,
     /// Messages waiting (as of the end of the actor's last turn).
     pub depth: u64,

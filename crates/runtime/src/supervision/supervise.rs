@@ -1,26 +1,32 @@
 //! Builders that start supervised actors.
 
-use std::{any::TypeId, error::Error, ops::Deref, time::Duration};
+use std::{
+    any::{TypeId, type_name},
+    error::Error,
+    ops::Deref,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::{Actor, Addr, Handler, Message, dev::ToEnvelope, dev::channel::channel};
 use actix_rt::ArbiterHandle;
 
 use super::{
     context::{ControlMessage, SupervisedContext},
-    driver::{Driver, MakeError, Registered},
+    controls::{Controls, Registered},
+    driver::{Driver, MakeError},
     group::Supervisor,
     keeper::Keeper,
-    link::{ChildHandle, Link, NewLink},
+    link::{ChildHandle, Kind, Link, NewLink},
     policy::{
-        Backoff, ExitReason, Jitter, RestartIntensity, RestartPolicy, short_type_name,
-        warn_if_ineffective,
+        Backoff, ExitReason, RestartIntensity, RestartPolicy, warn_if_ineffective, without_paths,
     },
 };
 
 /// What all kinds of supervised actors are started with.
 #[derive(Debug, Clone)]
 pub(super) struct Options {
-    pub(super) name: Option<String>,
+    pub(super) name: Option<Arc<str>>,
     pub(super) policy: RestartPolicy,
     pub(super) intensity: Option<RestartIntensity>,
     pub(super) backoff: Backoff,
@@ -45,28 +51,28 @@ impl Default for Options {
 
 impl Options {
     /// The link and the keeper of a new member; in a group it is entered there.
-    pub(super) fn enter(self, kind: String) -> (std::sync::Arc<Link>, Keeper) {
+    pub(super) fn enter(self, kind: Kind) -> (Arc<Link>, Keeper) {
         warn_if_ineffective();
         let link = Link::new(NewLink {
-            name: self.name.unwrap_or_else(|| kind.clone()),
+            name: self
+                .name
+                .unwrap_or_else(|| Arc::from(without_paths(kind()))),
             kind,
             policy: self.policy,
             shutdown: self.shutdown,
             parent: self.parent.as_ref().map(Supervisor::link),
             reports: self.parent.as_ref().map(Supervisor::reports),
         });
-        let random = match (self.seed, &self.parent) {
-            (Some(seed), _) => Jitter::seeded(seed),
-            (None, Some(parent)) => parent.jitter(),
-            (None, None) => Jitter::from_process(),
-        };
+        let seed = self
+            .seed
+            .or_else(|| self.parent.as_ref().map(Supervisor::next_seed));
         let strategy = self.parent.as_ref().map(Supervisor::strategy);
         if let Some(parent) = &self.parent {
-            parent.enter(std::sync::Arc::clone(&link));
+            parent.enter(Arc::clone(&link));
         }
         (
             link,
-            Keeper::new(self.intensity, self.backoff, random, strategy),
+            Keeper::new(self.intensity, self.backoff, seed, strategy),
         )
     }
 }
@@ -75,7 +81,7 @@ macro_rules! options {
     () => {
         /// Names it in logs, events and snapshots. Default: the name of its type.
         pub fn name(mut self, name: impl Into<String>) -> Self {
-            self.options.name = Some(name.into());
+            self.options.name = Some(std::sync::Arc::from(name.into()));
             self
         }
 
@@ -189,6 +195,11 @@ where
 
     options!();
 
+    pub(crate) fn shared_name(mut self, name: Arc<str>) -> Self {
+        self.options.name = Some(name);
+        self
+    }
+
     /// Has messages of type `M` handled before data.
     pub fn control<M>(mut self) -> Self
     where
@@ -225,7 +236,7 @@ where
         F: Send,
     {
         let (child, driver) = self.build();
-        let link = std::sync::Arc::clone(&child.handle.link);
+        let link = Arc::clone(&child.handle.link);
         let unlaunched = Unlaunched(Some(link));
         arbiter.spawn_fn(move || {
             unlaunched.launched();
@@ -243,24 +254,22 @@ where
             ..
         } = self;
         let keep = options.policy != RestartPolicy::Temporary;
-        let (link, keeper) = options.enter(short_type_name::<A>());
+        let (link, keeper) = options.enter(type_name::<A>);
         // Capacity 0 is unbounded: past a bound, actix inverts the order of messages.
         let (sender, receiver) = channel::<A>(0);
-        let addr = Addr::new(sender);
         let child = Child {
-            addr: addr.clone(),
+            addr: Addr::new(sender),
             handle: ChildHandle {
-                link: std::sync::Arc::clone(&link),
+                link: Arc::clone(&link),
             },
         };
-        let anchor = keep.then_some(addr);
         let driver = move || {
             Driver::new(
                 SupervisedContext::new(receiver, link),
                 make,
                 keeper,
-                controls,
-                anchor,
+                Controls::shared::<A>(controls),
+                keep,
             )
         };
         (child, driver)
@@ -268,7 +277,7 @@ where
 }
 
 /// Says that an actor will never run when the arbiter it was sent to ends before it gets there.
-struct Unlaunched(Option<std::sync::Arc<Link>>);
+struct Unlaunched(Option<Arc<Link>>);
 
 impl Unlaunched {
     fn launched(mut self) {

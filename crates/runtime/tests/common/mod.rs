@@ -8,6 +8,7 @@ use actogram_runtime::Backoff;
 /// Runs a test as a task on a `LocalSet` under paused time, without a `System`.
 pub fn virtual_time<T: 'static>(test: impl Future<Output = T> + 'static) -> T {
     quiet_panics();
+    actogram_runtime::time_one_message_in(1);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -46,6 +47,19 @@ pub async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Lets each other task that can run have its turn. (`yield_now` also waits for the runtime to look at its timers.)
+pub async fn next_turn() {
+    let mut yielded = false;
+    std::future::poll_fn(|task| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        task.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
 }
 
 pub const MS: Duration = Duration::from_millis(1);

@@ -15,7 +15,7 @@ use support::{
     lanes::{DIRECTIONS, both_ways, in_lanes},
     until,
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::broadcast, task::JoinHandle};
 
 const SEND: &str = "messages.sendMessage";
 const CREATE: &str = "messages.createChat";
@@ -28,6 +28,7 @@ async fn messages_under(faults: Vec<WireFault>) -> usize {
     let mut events = bot.account.events();
     let mut felt = 0;
     for (number, fault) in faults.iter().enumerate() {
+        settle(&bot, &mut events).await;
         datacenter.faults().order(fault.clone());
         datacenter.cut_connections();
         event(&mut events, |event| {
@@ -59,6 +60,21 @@ async fn messages_under(faults: Vec<WireFault>) -> usize {
     );
     bot.end().await;
     felt
+}
+
+/// Waits until the connection at hand is one that both sides know and that stays: only such a one can be cut, and is told
+/// of as cut.
+async fn settle(bot: &Bot, events: &mut broadcast::Receiver<AccountEvent>) {
+    loop {
+        call(&bot.account, &functions::help::GetConfig)
+            .await
+            .unwrap();
+        events_so_far(events, |_| true);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if events_so_far(events, |_| true).is_empty() {
+            return;
+        }
+    }
 }
 
 fn is_disconnected(event: &AccountEvent) -> bool {

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     Error, PeerId, PeerRef, Result, Secret, Text,
-    calls::{CallByName, DeleteMessages, EditMessage, Invoke, SendMessage, decode},
+    calls::{CallByName, DeleteMessages, EditMessage, Invoke, SendMessage, Terms, decode},
     peers::PeerError,
 };
 
@@ -271,23 +271,25 @@ impl Api {
     pub(crate) fn invoke_with<F: Function>(
         &self,
         function: &F,
-        policy: CallPolicy,
+        terms: Terms,
     ) -> impl Future<Output = Result<F::Response>> + Send + use<F> {
         let (api, body) = (self.clone(), function.to_bytes());
-        async move { decode(F::NAME, api.invoke_bytes(F::NAME, body, policy).await?) }
+        async move { decode(F::NAME, api.invoke_bytes(F::NAME, body, terms).await?) }
     }
 
     pub(crate) async fn invoke_bytes(
         &self,
         method: &str,
         body: Bytes,
-        policy: CallPolicy,
+        Terms { policy, place }: Terms,
     ) -> Result<Bytes> {
-        self.inner
-            .account
-            .invoke_raw(body, policy)
-            .await
-            .map_err(|error| Error::from_call(method, error))
+        let account = &self.inner.account;
+        let answer = match place {
+            None => account.invoke_raw(body, policy).await,
+            Some(Ok(place)) => account.invoke_in_queue(place, body, policy).await,
+            Some(Err(full)) => Err(full),
+        };
+        answer.map_err(|error| Error::from_call(method, error))
     }
 
     /// Puts peers in place of their notations, and a `random_id` where one is wanted and missing.

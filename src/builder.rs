@@ -185,6 +185,7 @@ impl ClientBuilder {
             config.clock = clock;
         }
         config.limits.calls = self.settings.calls.in_flight.max(1);
+        config.limits.queue = self.settings.calls.queue.max(1);
         let account = engine
             .open(config)
             .await

@@ -106,6 +106,8 @@ pub struct DatacenterSettings {
 pub struct CallSettings {
     /// How many calls may be in flight at once; further ones wait.
     pub in_flight: usize,
+    /// How many calls may be in one call queue, under way or waiting; further ones are refused.
+    pub queue: usize,
     /// The longest flood wait, in seconds, that is slept through instead of being returned as an error.
     pub flood_wait_limit: u64,
 }
@@ -128,6 +130,7 @@ impl Default for Settings {
             network: NetworkSettings::default(),
             calls: CallSettings {
                 in_flight: 1024,
+                queue: 1024,
                 flood_wait_limit: 30,
             },
         }

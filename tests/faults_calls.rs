@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{future::IntoFuture, time::Duration};
 
 use actogram::{CallError, Client, Error, Settings, tl::functions::help::GetConfig};
 use actogram_actors::CallPolicy;
@@ -11,7 +11,7 @@ use actogram_local_datacenter::model::PeerKey;
 use support::{
     HANG,
     accounts::{Bot, reader, received},
-    datacenter, until,
+    datacenter, until, virtual_time,
 };
 
 const SEND: &str = "messages.sendMessage";
@@ -334,4 +334,41 @@ async fn r25_a_program_told_to_stop_ends_well_and_goes_on_where_it_was() {
         1,
         "one login"
     );
+}
+
+/// The first copy is carried out and its answer lost; the second is refused. That must not read as if nothing was sent.
+#[test]
+fn a_refusal_of_a_second_copy_does_not_hide_that_the_first_may_have_been_carried_out() {
+    virtual_time::run(async {
+        for refusal in ["PEER_FLOOD", "RANDOM_ID_DUPLICATE"] {
+            let stage = virtual_time::Stage::new(1).await;
+            let operator = stage.datacenter.operator();
+            operator.delay_answers("messages.sendMessage", Duration::from_secs(5), 1);
+            let sending = stage.client.api().send_message(stage.ann, "once");
+            let sending = tokio::task::spawn_local(sending.into_future());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if refusal == "PEER_FLOOD" {
+                operator.fail("messages.sendMessage", 400, refusal, 1);
+            }
+            stage.datacenter.forget_sessions();
+            stage.datacenter.cut_connections();
+            let error = sending.await.unwrap().unwrap_err();
+            if refusal == "PEER_FLOOD" {
+                assert!(
+                    matches!(
+                        &error,
+                        Error::Call {
+                            source: CallError::UnknownOutcome,
+                            ..
+                        }
+                    ),
+                    "{error}"
+                );
+            } else {
+                assert!(error.is(refusal), "{error}");
+            }
+            let received = received(&stage.datacenter, stage.ann, stage.bot.id);
+            assert_eq!(received, ["once"]);
+        }
+    });
 }

@@ -5,9 +5,7 @@
 mod support;
 
 use std::{
-    cell::Cell,
     collections::BTreeSet,
-    rc::Rc,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -16,22 +14,17 @@ use std::{
 };
 
 use actogram::{
-    Engine,
     prelude::*,
     runtime::{LoopError, Signal, SignalOutcome, Waited},
 };
-use actogram_crypto::random::SeededRandom;
-use actogram_local_datacenter::{LocalDatacenter, model::PeerKey};
-use support::accounts::received;
-use tokio::{
-    task::LocalSet,
-    time::{Instant, sleep},
+use actogram_local_datacenter::model::PeerKey;
+use support::{
+    accounts::received,
+    virtual_time::{Dice, Stage, run},
 };
+use tokio::time::{Instant, sleep};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// The second everything begins at.
-const EPOCH: Duration = Duration::from_secs(1_800_000_000);
 
 /// What happened, and when.
 #[derive(Clone)]
@@ -52,35 +45,6 @@ impl Trace {
             .iter()
             .filter_map(|line| line.split_once(' ')?.1.strip_prefix(kind));
         all.map(str::to_owned).collect()
-    }
-}
-
-/// xorshift: chance that a seed decides.
-#[derive(Clone)]
-struct Dice(Rc<Cell<u64>>);
-
-impl Dice {
-    fn of(seed: u64, who: u64) -> Self {
-        Self(Rc::new(Cell::new(
-            seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ who.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1,
-        )))
-    }
-
-    fn below(&self, most: u64) -> u64 {
-        let mut x = self.0.get();
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        self.0.set(x);
-        x % most
-    }
-
-    async fn nap(&self, seconds: std::ops::Range<u64>) {
-        let most = (seconds.end - seconds.start) * 1000;
-        sleep(Duration::from_millis(
-            seconds.start * 1000 + self.below(most),
-        ))
-        .await;
     }
 }
 
@@ -116,38 +80,13 @@ async fn day(seed: u64) -> Vec<String> {
         begun: Instant::now(),
         lines: Arc::default(),
     };
-    let begun = trace.begun;
-    let randoms = |who: u64| {
-        let drawn = AtomicU64::new(0);
-        move || {
-            let number = drawn.fetch_add(1, Ordering::Relaxed);
-            let seed = (seed << 32) ^ (who << 48) ^ number;
-            Box::new(SeededRandom::from_seed(seed)) as Box<dyn actogram_crypto::random::Random>
-        }
-    };
-    let datacenter = LocalDatacenter::builder()
-        .without_listener()
-        .inline_crypto()
-        .rsa_key(support::rsa_key())
-        .clock(move || EPOCH + begun.elapsed())
-        .random(randoms(1))
-        .start()
-        .await
-        .unwrap();
+    let Stage {
+        datacenter,
+        bot,
+        ann,
+        client,
+    } = Stage::new(seed).await;
     let operator = datacenter.operator();
-    let bot = operator.create_bot("daily_bot", "Daily").unwrap();
-    let ann = operator.create_user("9996628888", "Ann").unwrap();
-    operator
-        .send_message(ann, PeerKey::User(bot.id), "hello")
-        .unwrap();
-    let client = Client::builder(":memory:")
-        .local_datacenter(&datacenter)
-        .engine(Engine::builder().random(randoms(2)).on_local_set())
-        .clock(move || EPOCH + begun.elapsed())
-        .bot_token(bot.token.as_str())
-        .connect()
-        .await
-        .unwrap();
 
     let notes = trace.clone();
     client.on_message(async move |_cx: Cx, message: Msg| {
@@ -264,22 +203,13 @@ async fn day(seed: u64) -> Vec<String> {
     lines.clone()
 }
 
-fn run(seed: u64) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, day(seed))
-}
-
 #[test]
 fn a_day_of_loops_signals_cuts_and_panics_loses_nothing_and_repeats_itself() {
-    let first = run(1);
-    let again = run(1);
+    let first = run(day(1));
+    let again = run(day(1));
     for (number, (one, other)) in first.iter().zip(&again).enumerate() {
         assert_eq!(one, other, "line {number} of the same day");
     }
     assert_eq!(first.len(), again.len());
-    assert_ne!(run(2), first, "another seed, another day");
+    assert_ne!(run(day(2)), first, "another seed, another day");
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::{
-    api::{Abort, ApiActor, Call, CallPolicy, Cancel, Permits, Submit, lost_reply},
+    api::{Abort, ApiActor, Call, CallPolicy, Cancel, Permits, Place, Submit, lost_reply},
     config::AccountConfig,
     datacenter::{
         AuthKeyActor, CloseConnection, ConnectionActor, DatacenterActor, NewKey, StopConnection,
@@ -166,9 +166,53 @@ impl Account {
         body: Bytes,
         policy: CallPolicy,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
+        self.invoke(body, policy, None)
+    }
+
+    /// Takes the place behind all others in the call queue of this name, for [`invoke_in_queue`](Self::invoke_in_queue).
+    /// Queues come and go with the calls in them.
+    ///
+    /// # Errors
+    /// [`CallError::QueueFull`] when as many calls are in the queue as [`Limits::queue`](crate::Limits::queue) says.
+    pub fn place_in_queue(&self, queue: &str) -> Result<Place, CallError> {
+        let limit = self.shared().config.limits.queue;
+        let place = self.shared().queues.place(queue, limit);
+        place.ok_or_else(|| CallError::QueueFull {
+            queue: queue.to_owned(),
+            limit,
+        })
+    }
+
+    /// Calls a method as [`invoke_raw`](Self::invoke_raw) does, after all calls whose places in the queue were taken before:
+    /// the datacenter carries it out after them. Those before may fail; it goes on without them.
+    ///
+    /// The calls of a queue are sent without waiting for each other's answers, chained by `invokeAfterMsg`
+    /// (<https://core.telegram.org/api/invoking>). Over flood waits, cuts and lost sessions the order stays.
+    ///
+    /// # Errors
+    /// As [`invoke_raw`](Self::invoke_raw).
+    pub fn invoke_in_queue(
+        &self,
+        place: Place,
+        body: Bytes,
+        policy: CallPolicy,
+    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
+        self.invoke(body, policy, Some(place))
+    }
+
+    fn invoke(
+        &self,
+        body: Bytes,
+        policy: CallPolicy,
+        place: Option<Place>,
+    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
         let shared = self.shared().clone();
         let api = self.addr();
         async move {
+            // Before the permits: one that waits for its turn must not keep them from the one before.
+            if let Some(place) = &place {
+                place.turn().await;
+            }
             let weight = shared.weight(&body);
             let permits = async {
                 let call = shared.calls.clone().acquire_owned().await.ok()?;
@@ -182,11 +226,13 @@ impl Account {
                 return Err(CallError::ShutDown { body });
             };
             let cancel_on_drop = policy.cancel_on_drop;
-            let (call, answer) = Call::new(&shared, body, policy, Some(permits));
+            let queue = place.as_ref().map(|place| place.queue().clone());
+            let (call, answer) = Call::new(&shared, body, policy, Some(permits), queue);
             let mut guard = CancelGuard {
                 api: cancel_on_drop.then(|| (api.clone(), call.id)),
             };
             api.do_send(Submit(call));
+            drop(place);
             let answer = answer.await;
             guard.api = None;
             answer.unwrap_or_else(|_| Err(lost_reply()))

@@ -79,6 +79,8 @@ pub struct Limits {
     pub calls: usize,
     /// Bytes of calls in flight. Default 32 MiB. A call above it goes alone.
     pub bytes: usize,
+    /// Calls in one [queue](crate::Account::place_in_queue), under way or waiting; further ones are refused. Default 1024.
+    pub queue: usize,
 }
 
 impl Default for Limits {
@@ -86,6 +88,7 @@ impl Default for Limits {
         Self {
             calls: 1024,
             bytes: 32 << 20,
+            queue: 1024,
         }
     }
 }

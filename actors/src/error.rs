@@ -34,6 +34,16 @@ pub enum CallError {
         /// The encoded call.
         body: Bytes,
     },
+    /// As many calls wait in this queue as may. Nothing was sent.
+    #[error(
+        "the call queue {queue:?} is full: {limit} calls are in it; await some of them, or raise the limit"
+    )]
+    QueueFull {
+        /// The queue's name.
+        queue: String,
+        /// How many calls it takes.
+        limit: usize,
+    },
     /// The account is shutting down or has ended. Nothing was sent, and the call is given back.
     #[error("the account is shut down")]
     ShutDown {
@@ -99,7 +109,7 @@ impl CallError {
             Self::UnknownOutcome => CallErrorClass::UnknownOutcome,
             Self::Retry(_) | Self::Store(_) => CallErrorClass::Retry,
             Self::Cancelled => CallErrorClass::Cancelled,
-            Self::Overloaded { .. } => CallErrorClass::Overloaded,
+            Self::Overloaded { .. } | Self::QueueFull { .. } => CallErrorClass::Overloaded,
             Self::ShutDown { .. } | Self::Stopped(_) => CallErrorClass::ShutDown,
             Self::Bug(_) => CallErrorClass::Bug,
         }

@@ -32,7 +32,7 @@ mod shared;
 pub mod updates;
 
 pub use account::Account;
-pub use api::{ApiActor, CallPolicy, InvokeRaw};
+pub use api::{ApiActor, CallPolicy, InvokeRaw, Place};
 pub use clock::{Clock, SystemClock};
 pub use config::{AccountConfig, ConnectLimits, DatacenterAddress, Limits};
 pub use connector::{Connecting, Connector, Io, NetworkConnector};

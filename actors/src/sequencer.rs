@@ -218,7 +218,7 @@ impl UpdatesActor {
             }
         };
         // Outside of the permits: calls that wait for updates must not keep updates from coming.
-        let (call, answer) = Call::new(&self.shared, body, CallPolicy::default(), None);
+        let (call, answer) = Call::new(&self.shared, body, CallPolicy::default(), None, None);
         if let Some(addresses) = self.shared.addresses() {
             addresses.api.do_send(Submit(call));
         }

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{ApiActor, Halt},
+    api::{ApiActor, Halt, Queues},
     config::AccountConfig,
     crypto_pool::CryptoPool,
     datacenter::{ConnectionActor, DatacenterActor, StopConnection},
@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) crypto: CryptoPool,
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) bytes: Arc<Semaphore>,
+    pub(crate) queues: Arc<Queues>,
     pub(crate) origin: Instant,
     random: RandomFactory,
     ids: Mutex<Box<dyn Random>>,
@@ -80,6 +81,7 @@ impl Shared {
             bytes: Arc::new(Semaphore::new(
                 config.limits.bytes.min(Semaphore::MAX_PERMITS),
             )),
+            queues: Arc::default(),
             origin: Instant::now(),
             ids: Mutex::new(random()),
             random,

@@ -66,7 +66,7 @@ impl IntoFuture for SendMessage {
             silent,
             no_preview,
         } = self;
-        let policy = options.policy(api.call_defaults());
+        let terms = options.terms(&api);
         let account = api.clone();
         start(&api, METHOD, &options, async move {
             let input = account.resolve(peer).await?;
@@ -77,7 +77,7 @@ impl IntoFuture for SendMessage {
             function.silent = silent;
             function.reply_to = reply_to.map(|id| types::InputReplyToMessage::new(id).into());
             function.entities = (!entities.is_empty()).then_some(entities);
-            let updates = account.invoke_with(&function, policy).await?;
+            let updates = account.invoke_with(&function, terms).await?;
             let sent = sent_message(&account, &function, &updates);
             sent.ok_or(Error::Incomplete {
                 method: METHOD.to_owned(),
@@ -202,7 +202,7 @@ impl IntoFuture for EditMessage {
             id,
             text,
         } = self;
-        let policy = options.policy(api.call_defaults());
+        let terms = options.terms(&api);
         let account = api.clone();
         start(&api, METHOD, &options, async move {
             let (message, entities) = text.into_parts();
@@ -210,7 +210,7 @@ impl IntoFuture for EditMessage {
                 functions::messages::EditMessage::new(account.resolve(peer).await?, id);
             function.message = Some(message);
             function.entities = (!entities.is_empty()).then_some(entities);
-            let updates = account.invoke_with(&function, policy).await?;
+            let updates = account.invoke_with(&function, terms).await?;
             let list = match &updates {
                 enums::Updates::Updates(updates) => &updates.updates[..],
                 enums::Updates::UpdatesCombined(updates) => &updates.updates[..],
@@ -264,14 +264,14 @@ impl IntoFuture for DeleteMessages {
             ids,
             only_for_me,
         } = self;
-        let policy = options.policy(api.call_defaults());
+        let terms = options.terms(&api);
         let account = api.clone();
         start(&api, METHOD, &options, async move {
             let function = functions::messages::DeleteMessages {
                 revoke: !only_for_me,
                 id: ids,
             };
-            account.invoke_with(&function, policy).await.map(drop)
+            account.invoke_with(&function, terms).await.map(drop)
         })
     }
 }

@@ -5,7 +5,7 @@ mod raw;
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use actogram_actors::CallPolicy;
+use actogram_actors::{CallError, CallPolicy, Place};
 use tokio::task::AbortHandle;
 
 pub use messages::{DeleteMessages, EditMessage, SendMessage};
@@ -24,10 +24,27 @@ pub(crate) struct CallOptions {
     retries: Option<u32>,
     flood_wait_limit: Option<Duration>,
     cancel_on_drop: bool,
+    queue: Option<String>,
+}
+
+/// How a call is made, and its place in a queue if it is to have one.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) policy: CallPolicy,
+    pub(crate) place: Option<Result<Place, CallError>>,
 }
 
 impl CallOptions {
-    pub(crate) fn policy(&self, defaults: &CallPolicy) -> CallPolicy {
+    /// From here on the call has its place in its queue.
+    pub(crate) fn terms(&self, api: &Api) -> Terms {
+        let queue = self.queue.as_deref();
+        Terms {
+            policy: self.policy(api.call_defaults()),
+            place: queue.map(|queue| api.account().place_in_queue(queue)),
+        }
+    }
+
+    fn policy(&self, defaults: &CallPolicy) -> CallPolicy {
         let mut policy = defaults.clone();
         if let Some(retries) = self.retries {
             policy.retries = retries;
@@ -109,9 +126,29 @@ macro_rules! call_options {
                 self
             }
 
+            /// Has the call carried out after every call that was given this queue's name before: by the datacenter
+            /// itself, and whatever happens in between (flood waits, cuts, a lost session). Queues of different names
+            /// know nothing of each other, and come and go with their calls. A call that fails lets the next one go on.
+            ///
+            /// The call takes its place when it is awaited, detached or made a future. Calls of a queue do not wait for
+            /// each other's answers. As many may be in a queue as the setting `calls.queue` says; one more is
+            /// [`CallError::QueueFull`](crate::CallError::QueueFull).
+            ///
+            /// ```no_run
+            /// # fn act(api: actogram::Api) {
+            /// for line in ["one", "two", "three"] {
+            ///     api.send_message("me", line).queue("poem").detach();
+            /// }
+            /// # }
+            /// ```
+            pub fn queue(mut self, name: impl Into<String>) -> Self {
+                self.options.queue = Some(name.into());
+                self
+            }
+
             /// Starts the call without waiting for it. An error is logged and
             /// [counted](crate::Client::unawaited_errors), and never surfaces. Calls that are detached one after another
-            /// may be carried out in any order.
+            /// may be carried out in any order, unless they share a [queue](Self::queue).
             pub fn detach(self)
             where
                 $($bounds)*

@@ -30,10 +30,10 @@ where
             function,
             options,
         } = self;
-        let policy = options.policy(api.call_defaults());
+        let terms = options.terms(&api);
         let account = api.clone();
         start(&api, F::NAME, &options, async move {
-            account.invoke_with(&function, policy).await
+            account.invoke_with(&function, terms).await
         })
     }
 }
@@ -58,12 +58,12 @@ impl IntoFuture for CallByName {
             arguments,
             options,
         } = self;
-        let policy = options.policy(api.call_defaults());
+        let terms = options.terms(&api);
         let account = api.clone();
         start(&api, "a call by name", &options, async move {
             let arguments = account.resolve_json_peers(&method, arguments).await?;
             let body = json::encode_call(&method, &arguments)?;
-            let answer = account.invoke_bytes(&method, body, policy).await?;
+            let answer = account.invoke_bytes(&method, body, terms).await?;
             json::decode_response(&method, answer).map_err(Error::from)
         })
     }

@@ -9,6 +9,7 @@
 pub mod accounts;
 pub mod lanes;
 pub mod proxies;
+pub mod virtual_time;
 
 use std::{
     sync::{Arc, Mutex, OnceLock},

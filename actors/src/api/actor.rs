@@ -11,7 +11,7 @@ use actogram_runtime::SupervisedContext;
 use actogram_store::{KeyKind, Write};
 use bytes::Bytes;
 
-use super::{Call, CallPolicy, Permits, Refusal, classify};
+use super::{Call, CallPolicy, Permits, Refusal, Turn, classify};
 use crate::{
     datacenter::{CancelCall, SendCall},
     error::CallError,
@@ -33,6 +33,8 @@ pub struct ApiActor {
     shared: Arc<Shared>,
     /// Calls that sleep, by when they go on.
     sleeping: BTreeMap<(Duration, u64), Call>,
+    /// Calls of queues that wait for the one before.
+    held: HashMap<u64, Call>,
     /// Until when a method must not be called.
     floods: HashMap<u32, Duration>,
     timer: Option<(Duration, SpawnHandle)>,
@@ -43,14 +45,39 @@ impl ApiActor {
         Self {
             shared,
             sleeping: BTreeMap::new(),
+            held: HashMap::new(),
             floods: HashMap::new(),
             timer: None,
         }
     }
 
-    fn submit(&mut self, mut call: Call, ctx: &mut SupervisedContext<Self>) {
+    /// Sends a call, and those of its queue that waited for it.
+    fn submit(&mut self, call: Call, ctx: &mut SupervisedContext<Self>) {
+        let queue = call.queue.clone();
+        self.send(call, ctx);
+        if let Some(queue) = queue {
+            self.queue_moved(&queue, ctx);
+        }
+    }
+
+    /// Sends the calls of a queue whose turn has come.
+    fn queue_moved(&mut self, queue: &str, ctx: &mut SupervisedContext<Self>) {
+        while let Some(next) = self.shared.queues.first_waiting(queue)
+            && let Some(call) = self.held.remove(&next)
+        {
+            self.send(call, ctx);
+        }
+    }
+
+    fn send(&mut self, mut call: Call, ctx: &mut SupervisedContext<Self>) {
         if let Some(reason) = self.shared.stopped() {
             call.settle(Err(CallError::Stopped(reason)));
+            return;
+        }
+        if let Some(queue) = &call.queue
+            && self.shared.queues.turn(queue, call.id) == Turn::Wait
+        {
+            self.held.insert(call.id, call);
             return;
         }
         let now = self.shared.monotonic();
@@ -62,10 +89,7 @@ impl ApiActor {
             let wait = until - now;
             if call.slept + wait > call.policy.flood_wait_limit {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                call.settle(Err(CallError::Rpc {
-                    code: 420,
-                    message: format!("FLOOD_WAIT_{seconds}"),
-                }));
+                call.settle_refused(420, format!("FLOOD_WAIT_{seconds}"));
             } else {
                 call.slept += wait;
                 self.sleep(call, wait, ctx);
@@ -82,6 +106,9 @@ impl ApiActor {
     }
 
     fn sleep(&mut self, call: Call, wait: Duration, ctx: &mut SupervisedContext<Self>) {
+        if let Some(queue) = &call.queue {
+            self.shared.queues.enter(queue, call.id);
+        }
         let until = self.shared.monotonic() + wait;
         self.sleeping.insert((until, call.id), call);
         self.arm(ctx);
@@ -126,14 +153,14 @@ impl ApiActor {
         ctx: &mut SupervisedContext<Self>,
     ) {
         match classify(call.method(), code, &message) {
-            Refusal::Final => call.settle(Err(CallError::Rpc { code, message })),
+            Refusal::Final => call.settle_refused(code, message),
             Refusal::Flood { wait, method } => {
                 if method && let Some(function) = call.function {
                     let until = self.shared.monotonic() + wait;
                     self.floods.insert(function.id, until);
                 }
                 if call.slept + wait > call.policy.flood_wait_limit {
-                    call.settle(Err(CallError::Rpc { code, message }));
+                    call.settle_refused(code, message);
                     return;
                 }
                 call.slept += wait;
@@ -145,7 +172,7 @@ impl ApiActor {
             }
             Refusal::Internal => {
                 if call.failures >= call.policy.retries || !call.may_happen_twice() {
-                    call.settle(Err(CallError::Rpc { code, message }));
+                    call.settle_refused(code, message);
                     return;
                 }
                 let pause = Duration::from_secs(1 << call.failures.min(6)).min(LONGEST_PAUSE);
@@ -157,13 +184,23 @@ impl ApiActor {
             Refusal::Migrate(dc) => call.settle(Err(CallError::Migration { dc, message })),
             Refusal::LoggedOut => {
                 self.shared.logged_out(&message);
-                call.settle(Err(CallError::Rpc { code, message }));
+                call.settle_refused(code, message);
             }
             Refusal::Duplicated => {
                 self.duplicated();
-                call.settle(Err(CallError::Rpc { code, message }));
+                call.settle_refused(code, message);
             }
         }
+    }
+
+    /// All calls that are here, in the order they were made.
+    fn take_all(&mut self) -> Vec<Call> {
+        let sleeping = std::mem::take(&mut self.sleeping).into_values();
+        let mut calls: Vec<_> = sleeping
+            .chain(self.held.drain().map(|(_, call)| call))
+            .collect();
+        calls.sort_unstable_by_key(|call| call.id);
+        calls
     }
 
     /// The server has destroyed the session already: connecting again with this key could only repeat it.
@@ -193,6 +230,19 @@ impl Handler<Submit> for ApiActor {
 
     fn handle(&mut self, Submit(call): Submit, ctx: &mut Self::Context) {
         self.submit(call, ctx);
+    }
+}
+
+/// A call of this queue has ended, and others wait.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct QueueMoved(pub(crate) Arc<str>);
+
+impl Handler<QueueMoved> for ApiActor {
+    type Result = ();
+
+    fn handle(&mut self, QueueMoved(queue): QueueMoved, ctx: &mut Self::Context) {
+        self.queue_moved(&queue, ctx);
     }
 }
 
@@ -227,7 +277,10 @@ impl Handler<Cancel> for ApiActor {
             .keys()
             .find(|(_, sleeping)| *sleeping == id)
             .copied();
-        match key.and_then(|key| self.sleeping.remove(&key)) {
+        let here = key
+            .and_then(|key| self.sleeping.remove(&key))
+            .or_else(|| self.held.remove(&id));
+        match here {
             Some(call) => call.settle(Err(CallError::Cancelled)),
             None => {
                 if let Some(addresses) = self.shared.addresses() {
@@ -250,7 +303,7 @@ impl Handler<Halt> for ApiActor {
         let Some(reason) = self.shared.stopped() else {
             return;
         };
-        for (_, call) in std::mem::take(&mut self.sleeping) {
+        for call in self.take_all() {
             call.settle(Err(CallError::Stopped(reason.clone())));
         }
     }
@@ -265,7 +318,7 @@ impl Handler<Abort> for ApiActor {
     type Result = ();
 
     fn handle(&mut self, Abort: Abort, _: &mut Self::Context) {
-        for (_, call) in std::mem::take(&mut self.sleeping) {
+        for call in self.take_all() {
             call.give_back(|body| CallError::ShutDown { body });
         }
     }
@@ -313,6 +366,7 @@ impl Handler<InvokeRaw> for ApiActor {
                 _call: call,
                 _bytes: bytes,
             }),
+            None,
         );
         self.submit(call, ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(lost_reply())) })

@@ -10,7 +10,7 @@ use actogram_tl::tables::{self, FunctionInfo, ResendClass};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::Submit;
+use super::{QueueMoved, Submit};
 use crate::{
     entities::{self, Content},
     error::CallError,
@@ -76,6 +76,10 @@ pub(crate) struct Call {
     pub(crate) slept: Duration,
     /// It was given to a session and may have been sent.
     pub(crate) given_to_session: bool,
+    /// A copy of it may have been carried out, and its answer was lost.
+    pub(crate) copy_lost: bool,
+    /// The call queue it is in.
+    pub(crate) queue: Option<Arc<str>>,
     lives: u32,
     reply: Option<oneshot::Sender<Result<Bytes, CallError>>>,
     permits: Option<Permits>,
@@ -88,12 +92,17 @@ impl Call {
         body: Bytes,
         policy: CallPolicy,
         permits: Option<Permits>,
+        queue: Option<Arc<str>>,
     ) -> (Self, oneshot::Receiver<Result<Bytes, CallError>>) {
         let (reply, answer) = oneshot::channel();
         let (function, _) = entities::innermost(&body);
         shared.call_began();
+        let id = shared.next_call();
+        if let Some(queue) = &queue {
+            shared.queues.enter(queue, id);
+        }
         let call = Self {
-            id: shared.next_call(),
+            id,
             function,
             content: function.map_or(Content::Plain, entities::content_of),
             resend: policy.resend.unwrap_or_else(|| tables::resend_class(&body)),
@@ -102,6 +111,8 @@ impl Call {
             failures: 0,
             slept: Duration::ZERO,
             given_to_session: false,
+            copy_lost: false,
+            queue,
             lives: 0,
             reply: Some(reply),
             permits,
@@ -125,6 +136,24 @@ impl Call {
         self.end(answer);
     }
 
+    /// Ends it with a refusal. If a copy may have been carried out before, the refusal of another one says nothing of that;
+    /// but that the datacenter has its `random_id` already does.
+    pub(crate) fn settle_refused(self, code: i32, message: String) {
+        let known =
+            !self.copy_lost || self.resend == ResendClass::Read || message == "RANDOM_ID_DUPLICATE";
+        if known {
+            self.settle(Err(CallError::Rpc { code, message }));
+        } else {
+            tracing::info!(
+                method = self.method(),
+                code,
+                %message,
+                "a copy of a call was refused whose first may have been carried out"
+            );
+            self.settle(Err(CallError::UnknownOutcome));
+        }
+    }
+
     /// Ends a call that never reached a session, or is known not to have been carried out.
     pub(crate) fn give_back(self, error: impl FnOnce(Bytes) -> CallError) {
         let error = error(self.body.clone());
@@ -136,9 +165,17 @@ impl Call {
             return;
         };
         self.permits = None;
+        let shared = self.shared.upgrade();
+        if let Some(shared) = &shared
+            && let Some(queue) = self.queue.take()
+            && shared.queues.leave(&queue, self.id)
+            && let Some(addresses) = shared.addresses()
+        {
+            addresses.api.do_send(QueueMoved(queue));
+        }
         // The waiter may be gone; the call was made all the same.
         let _ = reply.send(answer);
-        if let Some(shared) = self.shared.upgrade() {
+        if let Some(shared) = shared {
             shared.call_ended();
         }
     }
@@ -151,6 +188,9 @@ impl Call {
         {
             return None;
         }
+        if let Some(queue) = &self.queue {
+            shared.queues.enter(queue, self.id);
+        }
         Some(Self {
             id: self.id,
             body: self.body.clone(),
@@ -161,6 +201,8 @@ impl Call {
             failures: self.failures,
             slept: self.slept,
             given_to_session: false,
+            copy_lost: self.copy_lost || self.given_to_session,
+            queue: self.queue.take(),
             lives: self.lives + 1,
             reply: self.reply.take(),
             permits: self.permits.take(),

@@ -23,7 +23,7 @@ use super::{
     ConnectionLost, ConnectionWorked, Dial, KeyUnknown, WantKey, actor::Dialed, auth_key, socket,
 };
 use crate::{
-    api::{Call, Refusal, Refused, classify},
+    api::{Call, Refusal, Refused, Submit, Turn, classify},
     entities::Content,
     error::CallError,
     events::AccountEvent,
@@ -339,9 +339,17 @@ impl ConnectionActor {
                 call,
                 code,
                 message,
-            } => self.refused(call, code, message),
+                earlier_copy_lost,
+            } => {
+                if let Some(call) = self.calls.get_mut(&call) {
+                    call.copy_lost |= earlier_copy_lost;
+                }
+                self.refused(call, code, message);
+            }
             Event::Failed { call, why } => {
-                if let Some(call) = self.take(call) {
+                if let CallFailure::PredecessorFailed { earlier_copy_lost } = why {
+                    self.forsaken(call, earlier_copy_lost);
+                } else if let Some(call) = self.take(call) {
                     let error = match why {
                         CallFailure::RefusedTooOften(..) => CallError::Retry(why.to_string()),
                         CallFailure::LostTooOften(_) => CallError::UnknownOutcome,
@@ -417,13 +425,39 @@ impl ConnectionActor {
         call.given_to_session = false;
         match self.shared.addresses() {
             Some(addresses) if classify(call.method(), code, &message) != Refusal::Final => {
+                // From now on those behind it do not go to the session, until it is there again.
+                if let Some(queue) = &call.queue {
+                    self.shared.queues.enter(queue, call.id);
+                }
                 addresses.api.do_send(Refused {
                     call,
                     code,
                     message,
                 });
             }
-            _ => call.settle(Err(CallError::Rpc { code, message })),
+            _ => call.settle_refused(code, message),
+        }
+    }
+
+    /// A call of a queue was not carried out, since the one before it was not: it takes its turn again.
+    fn forsaken(&mut self, id: CallId, copy_lost: bool) {
+        let Some(mut call) = self.take(id) else {
+            return;
+        };
+        call.given_to_session = false;
+        call.copy_lost |= copy_lost;
+        if let Some(queue) = &call.queue {
+            self.shared.queues.enter(queue, call.id);
+        }
+        self.submit_again(call);
+    }
+
+    fn submit_again(&self, call: Call) {
+        match self.shared.addresses() {
+            Some(addresses) => addresses.api.do_send(Submit(call)),
+            None => call.settle(Err(CallError::Retry(
+                "the call before it failed".to_owned(),
+            ))),
         }
     }
 
@@ -435,12 +469,21 @@ impl ConnectionActor {
 
     fn give_to_session(&mut self, mut call: Call) {
         let now = self.shared.now();
+        let turn = (call.queue.as_deref()).map(|queue| self.shared.queues.turn(queue, call.id));
+        let before = match turn {
+            // The one before has come back while this one was on its way here.
+            Some(Turn::Wait) => return self.submit_again(call),
+            Some(Turn::Go(before)) => before,
+            None => None,
+        };
         let Some(session) = &mut self.session else {
             self.early.push_back(call);
             return;
         };
         let mut request = CallRequest::new(call.body.clone());
         request.resend = call.resend;
+        // One that is not with the session any more, though its queue has it there, has been carried out.
+        request.after = before.and_then(|before| self.ids.get(&before)).copied();
         let id = session.call(now, request);
         call.given_to_session = true;
         self.ids.insert(call.id, id);

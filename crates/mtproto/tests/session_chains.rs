@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actogram_mtproto::{
     pair::{Direction, Pair, Reply, rpc_error, yes},
-    session::client::{CallId, CallRequest, Event},
+    session::client::{CallFailure, CallId, CallRequest, Event},
 };
 use actogram_tl::{
     Constructor, Writer,
@@ -70,25 +70,106 @@ fn a_call_the_server_does_not_keep_waiting_waits_here() {
     }
 }
 
+#[track_caller]
+fn assert_came_back(pair: &mut Pair, id: CallId) {
+    let why = match pair.outcome(id) {
+        Some(Event::Failed { why, .. }) => why.clone(),
+        other => panic!("{other:?}"),
+    };
+    let expected = CallFailure::PredecessorFailed {
+        earlier_copy_lost: false,
+    };
+    assert_eq!(why, expected);
+    assert_eq!(pair.endings(id), 1);
+}
+
+/// Whether it may go on without the one before is for its owner to say, who alone knows whether that one is made again.
 #[test]
-fn a_call_that_waits_is_freed_by_whatever_ends_the_one_before() {
+fn a_call_that_waits_comes_back_when_the_one_before_has_no_result() {
     // An error.
     let (mut pair, wire, before, after) = impatient(
         "MSG_WAIT_FAILED",
         Reply::After(SECOND * 5, rpc_error(400, "USERS_TOO_FEW")),
     );
-    finished(&mut pair, after);
+    pair.run_for(SECOND * 6);
     assert!(matches!(pair.outcome(before), Some(Event::RpcError { .. })));
-    assert_eq!(wire.copies(&create(2)).len(), 1);
+    assert_came_back(&mut pair, after);
+    assert!(wire.copies(&create(2)).is_empty());
     // Its caller.
     let (mut pair, wire, before, after) = impatient("MSG_WAIT_TIMEOUT", Reply::Never);
     pair.run_for(SECOND * 5);
-    assert!(wire.copies(&create(2)).is_empty());
     pair.client().unwrap().cancel(before);
     pair.run_for(SECOND);
-    finished(&mut pair, after);
-    assert_eq!(wire.copies(&create(2)).len(), 1);
+    assert_came_back(&mut pair, after);
+    assert!(wire.copies(&create(2)).is_empty());
     assert_eq!(pair.client().unwrap().calls_in_flight(), 0);
+}
+
+/// The first of a chain fails: what the server had not begun with comes back, to the last one, in order; so does what was
+/// not even sent.
+#[test]
+fn a_whole_chain_comes_back_when_its_first_call_fails() {
+    for cut in [false, true] {
+        let mut pair = settled(1);
+        let wire = Wire::tap(&mut pair);
+        pair.server.serve(move |method| {
+            if *method == create(1) {
+                Reply::After(SECOND, rpc_error(420, "FLOOD_WAIT_5"))
+            } else {
+                Reply::After(SECOND * 2, rpc_error(400, "MSG_WAIT_FAILED"))
+            }
+        });
+        let first = call(&mut pair, create(1));
+        let mut chain = vec![first];
+        for number in 2..=5 {
+            let before = chain[chain.len() - 1];
+            chain.push(call_after(&mut pair, create(number), before));
+        }
+        pair.run_for(Duration::from_millis(500));
+        if cut {
+            pair.cut();
+            let before = chain[chain.len() - 1];
+            chain.push(call_after(&mut pair, create(6), before));
+        }
+        pair.run_for(SECOND * 30);
+        assert!(matches!(pair.outcome(first), Some(Event::RpcError { .. })));
+        for id in &chain[1..] {
+            assert_came_back(&mut pair, *id);
+        }
+        for number in 2..=6 {
+            assert!(
+                wire.copies(&create(number)).is_empty(),
+                "{number} went out unchained"
+            );
+        }
+        assert_eq!(pair.client().unwrap().calls_in_flight(), 0);
+    }
+}
+
+/// One that waits here cannot be named, and must not be overtaken.
+#[test]
+fn a_call_after_one_that_waits_here_waits_too() {
+    let (mut pair, wire, before, second) =
+        impatient("MSG_WAIT_TIMEOUT", Reply::After(SECOND * 20, yes()));
+    pair.run_for(SECOND * 5);
+    let third = call_after(&mut pair, create(3), second);
+    let fourth = call_after(&mut pair, create(4), third);
+    pair.run_for(SECOND * 5);
+    assert!(wire.copies(&create(3)).is_empty());
+    for id in [before, second, third, fourth] {
+        finished(&mut pair, id);
+    }
+    let carried_out = pair.server.order.len() - 3;
+    assert_eq!(
+        pair.server.order[carried_out..],
+        [create(2), create(3), create(4)]
+    );
+    // Chained again as soon as the one before is under way.
+    let chained: Vec<_> = pair.server.waited_for[carried_out..]
+        .iter()
+        .map(Option::is_some)
+        .collect();
+    assert_eq!(chained, [false, true, true]);
 }
 
 #[test]

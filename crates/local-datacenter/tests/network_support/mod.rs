@@ -419,6 +419,7 @@ impl Client {
                     call,
                     code,
                     message,
+                    ..
                 } => (call, Outcome::Error(code, message)),
                 Event::Failed { call, why } => (call, Outcome::Failed(why)),
                 Event::UnknownOutcome { call } => (call, Outcome::Unknown),

@@ -26,7 +26,9 @@ pub struct CallRequest {
     pub body: Bytes,
     /// What happens if it is carried out twice. [`CallRequest::new`] reads it from the method.
     pub resend: ResendClass,
-    /// Carry it out only after this call, in the server's own order (`invokeAfterMsg`).
+    /// Carry it out only after this call, in the server's own order (`invokeAfterMsg`). If that one ends without a result
+    /// before the server has begun with this one, this one ends with [`CallFailure::PredecessorFailed`]. A call that has
+    /// ended by now holds nobody back.
     pub after: Option<CallId>,
     /// Ask for a quick acknowledgement. Not every transport can.
     pub quick_ack: bool,
@@ -81,6 +83,8 @@ pub(super) struct Call {
     losses: u32,
     /// Never in a container again: the server refused one that held it.
     pub(super) alone: bool,
+    /// The call it was to come after has ended without a result.
+    pub(super) forsaken: bool,
 }
 
 impl Call {
@@ -127,7 +131,11 @@ impl ClientSession {
             asked_in_vain: 0,
             losses: 0,
             alone: false,
+            forsaken: false,
         };
+        if let Some(before) = call.request.after.filter(|id| self.calls.contains_key(id)) {
+            self.followers.entry(before).or_default().push(id);
+        }
         self.calls.insert(id, call);
         self.queue.push_back(id);
         self.schedule_liveness(now);
@@ -151,8 +159,20 @@ impl ClientSession {
         self.calls.get(&id).map(|call| call.state)
     }
 
+    /// Lets go of a call that has ended. Unless [`has_result`](Self::has_result) was told first, calls that were to come
+    /// after it are forsaken.
     pub(super) fn forget(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
+        if let Some(before) = call.request.after
+            && let Some(followers) = self.followers.get_mut(&before)
+        {
+            followers.retain(|follower| *follower != id);
+        }
+        for follower in self.followers.remove(&id).unwrap_or_default() {
+            if let Some(follower) = self.calls.get_mut(&follower) {
+                follower.forsaken = true;
+            }
+        }
         if self.initializing == Some(id) {
             self.initializing = None;
         }
@@ -163,10 +183,35 @@ impl ClientSession {
         if let Ok(at) = self.queue.binary_search(&id) {
             self.queue.remove(at);
         }
+        self.release(id);
+        Some(call)
+    }
+
+    /// Those that wait here for a call go out: it has ended, or is under way so that they can name it.
+    pub(super) fn release(&mut self, id: CallId) {
         for waiting in self.held.remove(&id).unwrap_or_default() {
             self.enqueue(waiting);
         }
-        Some(call)
+    }
+
+    /// Whether the session that carried a copy was lost.
+    pub(super) fn earlier_copy_lost(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.losses > 0)
+    }
+
+    /// A call succeeded: those that were to come after it may go on.
+    pub(super) fn has_result(&mut self, id: CallId) {
+        self.followers.remove(&id);
+    }
+
+    /// Ends a call that would otherwise go out although the one before it has no result.
+    pub(super) fn fail_forsaken(&mut self, id: CallId) {
+        let earlier_copy_lost = self.earlier_copy_lost(id);
+        self.forget(id);
+        self.events.push_back(Event::Failed {
+            call: id,
+            why: CallFailure::PredecessorFailed { earlier_copy_lost },
+        });
     }
 
     /// In the order of the calls, so that a chain stays one.
@@ -178,18 +223,19 @@ impl ClientSession {
         }
     }
 
-    /// The server would not wait for the predecessor any longer, or it failed: the call waits for it here, and goes out
-    /// without naming it.
+    /// The server would not wait for the predecessor any longer, or it failed: the call waits for it here. If that one has a
+    /// result then, it goes out without naming it.
     pub(super) fn hold(&mut self, id: CallId, code: i32) {
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let before = call.request.after;
+        let (before, forsaken) = (call.request.after, call.forsaken);
         match before.filter(|before| self.calls.contains_key(before)) {
             Some(before) => {
                 self.unsend(id);
                 self.held.entry(before).or_default().push(id);
             }
+            None if forsaken => self.fail_forsaken(id),
             None => self.refuse(id, code),
         }
     }

@@ -40,6 +40,7 @@ impl ClientSession {
 
     fn settle(&mut self, call: CallId, result: Bytes) {
         if wire::constructor(&result) != Some(types::RpcError::ID) {
+            self.has_result(call);
             self.end(call);
             self.events.push_back(Event::Answer { call, body: result });
             return;
@@ -65,11 +66,13 @@ impl ClientSession {
             // The predecessor failed or takes long.
             "MSG_WAIT_FAILED" | "MSG_WAIT_TIMEOUT" => self.hold(call, error.error_code),
             _ => {
+                let earlier_copy_lost = self.earlier_copy_lost(call);
                 self.end(call);
                 self.events.push_back(Event::RpcError {
                     call,
                     code: error.error_code,
                     message,
+                    earlier_copy_lost,
                 });
             }
         }

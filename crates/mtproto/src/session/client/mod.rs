@@ -95,6 +95,9 @@ pub enum Event {
         code: i32,
         /// Its name; text from outside.
         message: String,
+        /// This is about a later copy: the session that carried an earlier one was lost, and that one may have been carried
+        /// out.
+        earlier_copy_lost: bool,
     },
     /// The call ended without an answer: it was not carried out, or its answer is unreadable, or carrying it out again is
     /// no harm and it was lost again and again.
@@ -146,6 +149,13 @@ pub enum CallFailure {
         length: usize,
         /// The most there may be.
         most: usize,
+    },
+    /// The call it was to come after ended without a result, and the server did not carry this one out. It may be made
+    /// again.
+    #[error("the call it was to come after has failed; this one was not carried out")]
+    PredecessorFailed {
+        /// This is about a later copy, as in [`Event::RpcError`].
+        earlier_copy_lost: bool,
     },
     /// The answer's packing is broken.
     #[error("the answer could not be unpacked: {0}")]
@@ -222,8 +232,10 @@ pub struct ClientSession {
     queue: VecDeque<CallId>,
     /// Calls that go out again as they were, by message id.
     repeat: BTreeMap<i64, CallId>,
-    /// Calls that wait for another one to end, under that one's id.
+    /// Calls that wait for another one to go out or to end, under that one's id.
     held: HashMap<CallId, Vec<CallId>>,
+    /// Calls that come after others which have not ended.
+    followers: HashMap<CallId, Vec<CallId>>,
     /// Which call an id was given to, for all ids of this session that still matter.
     by_msg_id: HashMap<i64, CallId>,
     containers: VecDeque<(i64, Vec<i64>)>,
@@ -280,6 +292,7 @@ impl ClientSession {
             queue: VecDeque::new(),
             repeat: BTreeMap::new(),
             held: HashMap::new(),
+            followers: HashMap::new(),
             by_msg_id: HashMap::new(),
             containers: VecDeque::new(),
             recent: VecDeque::new(),

@@ -138,6 +138,15 @@ impl ClientSession {
                 self.queue.pop_front();
                 continue;
             };
+            if call.forsaken {
+                self.fail_forsaken(id);
+                continue;
+            }
+            if let Some(before) = self.unsent_predecessor(id) {
+                self.queue.pop_front();
+                self.held.entry(before).or_default().push(id);
+                continue;
+            }
             let wire = self.wrap(id);
             if wire.len() > MOST_BODY {
                 self.forget(id);
@@ -179,7 +188,16 @@ impl ClientSession {
                 seq_no,
                 body: wire,
             });
+            // They can name it now.
+            self.release(id);
         }
+    }
+
+    /// The call that this one is to come after, if that one waits here: only one that is under way can be named.
+    fn unsent_predecessor(&self, id: CallId) -> Option<CallId> {
+        let before = self.calls.get(&id)?.request.after?;
+        let waits = self.calls.get(&before)?.state == CallState::Queued;
+        waits.then_some(before)
     }
 
     /// The call's body with what must stand around it now, packed if that is worth it.
@@ -187,12 +205,11 @@ impl ClientSession {
         let Some(call) = self.calls.get(&id) else {
             return Bytes::new();
         };
-        // Only a predecessor that is under way can be named; one that has ended holds nobody back.
+        // One that has ended holds nobody back.
         let before = call
             .request
             .after
             .and_then(|before| self.calls.get(&before))
-            .filter(|before| before.state != CallState::Queued)
             .and_then(super::Call::msg_id);
         if self.initialized && before.is_none() {
             return call.packed().clone();

@@ -10,7 +10,7 @@ use actogram_actors::{Connecting, Io};
 use actogram_crypto::rsa::PublicKey;
 #[cfg(feature = "local")]
 use actogram_local_datacenter::LocalDatacenter;
-use actogram_runtime::{Escalation, Failures, supervise};
+use actogram_runtime::{Child, Escalation, Failures, LoopRegistry, supervise};
 use actogram_store::Store;
 use tokio::runtime::Handle;
 
@@ -215,6 +215,7 @@ impl ClientBuilder {
             engine,
             dispatcher,
             failures,
+            loops: LoopRegistry::default(),
             embedded,
         };
         if !self.settings.bot_token.is_empty() {
@@ -308,12 +309,12 @@ async fn start_dispatcher(
     engine: &Engine,
     api: Api,
     order: Order,
-) -> Result<actix::Addr<DispatcherActor>> {
+) -> Result<Child<DispatcherActor>> {
     let make = move || {
         let (handlers, queues) = (Rc::new(Handlers::default()), Queues::new(order));
         supervise(move |_| DispatcherActor::new(api.clone(), handlers.clone(), queues.clone()))
             .name("dispatcher")
-            .start()
+            .spawn()
     };
     let Some(arbiter) = engine.handler_arbiter() else {
         return Ok(make());

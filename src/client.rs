@@ -2,14 +2,15 @@
 
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use actix::{Addr, Recipient};
-use actogram_actors::{Account, AccountEvent, Engine};
-use actogram_runtime::Failures;
+use actix::Recipient;
+use actogram_actors::{Account, AccountEvent, Engine, ShutdownReport};
+use actogram_runtime::{Child, Failures, LoopRegistry};
 use actogram_tl::types;
+use tokio::time::Instant;
 
 use crate::{
     Api, ClientBuilder, Cx, Error, EventHandler, Msg, NewUpdate, Result, Secret, Settings, Update,
-    dispatcher::{DispatcherActor, DispatcherSink, Register, Registration, Subscribe},
+    dispatcher::{Close, DispatcherActor, DispatcherSink, Register, Registration, Subscribe},
     login::{LoginError, LoginPrompts},
 };
 
@@ -31,9 +32,10 @@ const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Client {
     pub(crate) api: Api,
     pub(crate) engine: Engine,
-    pub(crate) dispatcher: Addr<DispatcherActor>,
+    pub(crate) dispatcher: Child<DispatcherActor>,
     /// Errors of loops and forks that nobody awaits; one that must not be overlooked ends [`Client::run`].
     pub(crate) failures: Failures,
+    pub(crate) loops: LoopRegistry,
     pub(crate) embedded: Option<crate::builder::Embedded>,
 }
 
@@ -90,29 +92,37 @@ impl Client {
     /// Handles every update with a closure.
     pub fn on_update(&self, handler: impl AsyncFn(Cx, Update) -> Result<()> + Send + 'static) {
         self.dispatcher
+            .addr()
             .do_send(Register(Registration::on_update(handler)));
     }
 
     /// Handles every new message of somebody else with a closure.
     pub fn on_message(&self, handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static) {
         self.dispatcher
+            .addr()
             .do_send(Register(Registration::on_message(handler)));
     }
 
     /// Handles updates with a value that has a method for each kind.
     pub fn event_handler(&self, handler: impl EventHandler + Send) {
         self.dispatcher
+            .addr()
             .do_send(Register(Registration::events(handler)));
     }
 
     /// Tells an actor of every update.
     pub fn subscribe(&self, recipient: Recipient<NewUpdate>) {
-        self.dispatcher.do_send(Subscribe(recipient));
+        self.dispatcher.addr().do_send(Subscribe(recipient));
     }
 
     /// What happens to the account itself: connections, flood waits, logouts.
     pub fn events(&self) -> tokio::sync::broadcast::Receiver<AccountEvent> {
         self.account().events()
+    }
+
+    /// The account's loops by name: to pause, resume, signal or stop one from where its handle is not.
+    pub fn loops(&self) -> &LoopRegistry {
+        &self.loops
     }
 
     fn account(&self) -> &Account {
@@ -134,7 +144,7 @@ impl Client {
         }
         // Not before: what came to an account whose handlers are not there yet would count as handled.
         self.account()
-            .set_update_sink(Arc::new(DispatcherSink(self.dispatcher.clone())));
+            .set_update_sink(Arc::new(DispatcherSink(self.dispatcher.addr().clone())));
         self.account()
             .start_updates()
             .await
@@ -176,7 +186,7 @@ impl Client {
             }
         };
         tokio::select! {
-            () = self.shutdown(SHUTDOWN_DEADLINE) => {}
+            _ = self.shutdown(SHUTDOWN_DEADLINE) => {}
             () = signals.next() => tracing::warn!("stopped by a second signal before everything was done"),
         }
         outcome
@@ -198,13 +208,54 @@ impl Client {
         Error::Engine(format!("the account ended: {reason}"))
     }
 
-    /// Refuses new calls, lets handlers and calls end until `deadline`, stores positions and closes connections.
-    pub async fn shutdown(self, deadline: Duration) {
-        self.account().shutdown(deadline).await;
+    /// Ends everything in order, and tells what was left undone. Each step is logged, and is an
+    /// [`AccountEvent::ShuttingDown`]:
+    ///
+    /// 1. loops are stopped, and no update is given to handlers any more; what runs has until `deadline`, and may call;
+    /// 2. new calls are refused, and given back; those under way have what is left of the time;
+    /// 3. what is on its way is written, and the connection closed;
+    /// 4. positions, keys and peers are stored.
+    ///
+    /// Updates that were not handled in time come again at the next start, with the same dedupe id.
+    pub async fn shutdown(self, deadline: Duration) -> ShutdownReport {
+        let until = Instant::now() + deadline;
+        let (loops_left, updates_unhandled) = tokio::join!(
+            stop_loops(&self.loops, until),
+            self.account().settle_updates(deadline)
+        );
+        self.dispatcher.addr().do_send(Close);
+        let rest = until.saturating_duration_since(Instant::now());
+        let mut report = self.account().shutdown(rest).await;
+        report.loops_left = loops_left;
+        // Some of them may have ended since, to no avail.
+        report.updates_unhandled = updates_unhandled;
+        self.dispatcher.stop();
         if let Some(embedded) = self.embedded {
             embedded.shutdown().await;
         }
+        report
     }
+}
+
+/// Asks every loop to end, and ends those that have not by then. Returns their names.
+async fn stop_loops(loops: &LoopRegistry, until: Instant) -> Vec<String> {
+    let stopping = loops.all().into_iter().map(|one| async move {
+        let ended = async {
+            // One that is gone has ended.
+            let _ = one.stop().await;
+            let _ = one.until_ended().await;
+        };
+        if tokio::time::timeout_at(until, ended).await.is_ok() {
+            one.actor().stop();
+            return None;
+        }
+        let name = one.status().name;
+        tracing::warn!(name, "the loop did not end by the deadline of the shutdown");
+        one.actor().kill();
+        Some(name)
+    });
+    let left = futures_util::future::join_all(stopping).await;
+    left.into_iter().flatten().collect()
 }
 
 /// The signals that ask a program to stop.

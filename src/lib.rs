@@ -14,12 +14,13 @@ mod network;
 mod objects;
 mod peers;
 mod settings;
+mod snapshot;
 mod strands;
 mod text;
 
 pub use actogram_actors::{
     AccountEvent, ApiActor, CallError, Clock, Connecting, Connector, DatacenterAddress, DedupeId,
-    Engine, Io,
+    Engine, Io, ShutdownReport, ShutdownStep,
 };
 /// Ways to hosts; usable without Telegram.
 pub use actogram_net as net;
@@ -43,6 +44,7 @@ pub use network::NetworkSettings;
 pub use objects::{Msg, Update};
 pub use peers::{PeerError, PeerId, PeerRef};
 pub use settings::{CallSettings, DatacenterSettings, Secret, Settings};
+pub use snapshot::ClientSnapshot;
 pub use text::{Text, escape_html, html};
 
 /// What a program that runs an account needs: `use actogram::prelude::*`.

@@ -152,6 +152,7 @@ impl Client {
     {
         let builder = builder
             .failures(&self.failures)
+            .register_in(&self.loops)
             // So that a simulation's seed decides about the jitter of restarts, too.
             .seed(self.api.random_id().cast_unsigned());
         match self.engine().handler_arbiter() {

@@ -341,10 +341,10 @@ async fn r25_a_program_told_to_stop_ends_well_and_goes_on_where_it_was() {
 fn a_refusal_of_a_second_copy_does_not_hide_that_the_first_may_have_been_carried_out() {
     virtual_time::run(async {
         for refusal in ["PEER_FLOOD", "RANDOM_ID_DUPLICATE"] {
-            let stage = virtual_time::Stage::new(1).await;
+            let (stage, client) = virtual_time::Stage::new(1).await;
             let operator = stage.datacenter.operator();
             operator.delay_answers("messages.sendMessage", Duration::from_secs(5), 1);
-            let sending = stage.client.api().send_message(stage.ann, "once");
+            let sending = client.api().send_message(stage.ann, "once");
             let sending = tokio::task::spawn_local(sending.into_future());
             tokio::time::sleep(Duration::from_secs(1)).await;
             if refusal == "PEER_FLOOD" {
@@ -367,8 +367,7 @@ fn a_refusal_of_a_second_copy_does_not_hide_that_the_first_may_have_been_carried
             } else {
                 assert!(error.is(refusal), "{error}");
             }
-            let received = received(&stage.datacenter, stage.ann, stage.bot.id);
-            assert_eq!(received, ["once"]);
+            assert_eq!(stage.answers(), ["once"]);
         }
     });
 }

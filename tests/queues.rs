@@ -7,25 +7,24 @@ use std::{future::IntoFuture, time::Duration};
 
 use actogram::{CallError, Error, Pending, prelude::*, tl};
 use actogram_local_datacenter::{Direction, WireFault};
-use support::{
-    accounts::received,
-    virtual_time::{Dice, Stage, run},
-};
+use support::virtual_time::{Dice, Stage, run};
 use tokio::{task::JoinSet, time::Instant};
 
 const SEND: &str = "messages.sendMessage";
 
 /// Sends texts to Ann, one after another, each before the answer to the one before.
-struct Sender<'a> {
-    stage: &'a Stage,
+struct Sender {
+    api: actogram::Api,
+    ann: i64,
     queue: Option<&'static str>,
     calls: JoinSet<(String, Result<Msg>)>,
 }
 
-impl<'a> Sender<'a> {
-    fn new(stage: &'a Stage, queue: impl Into<Option<&'static str>>) -> Self {
+impl Sender {
+    fn new(stage: &Stage, client: &Client, queue: impl Into<Option<&'static str>>) -> Self {
         Self {
-            stage,
+            api: client.api(),
+            ann: stage.ann,
             queue: queue.into(),
             calls: JoinSet::new(),
         }
@@ -33,9 +32,9 @@ impl<'a> Sender<'a> {
 
     fn send(&mut self, text: impl Into<String>) {
         let text = text.into();
-        let api = self.stage.client.api();
-        let mut call = api
-            .send_message(self.stage.ann, text.as_str())
+        let mut call = self
+            .api
+            .send_message(self.ann, text.as_str())
             .retries(3)
             .flood_wait_limit(Duration::from_secs(10_000));
         if let Some(queue) = self.queue {
@@ -62,10 +61,6 @@ impl<'a> Sender<'a> {
         sent.sort();
         (sent, failed)
     }
-}
-
-fn received_by_ann(stage: &Stage) -> Vec<String> {
-    received(&stage.datacenter, stage.ann, stage.bot.id)
 }
 
 /// Everything that may come between two calls, at random.
@@ -95,9 +90,9 @@ async fn trouble(stage: &Stage, dice: &Dice) {
 
 /// Whether the messages came in order; that they all came, once, is asserted.
 async fn troubled(seed: u64, queue: Option<&'static str>) -> bool {
-    let stage = Stage::new(seed).await;
+    let (stage, client) = Stage::new(seed).await;
     let dice = Dice::of(seed, 7);
-    let mut sender = Sender::new(&stage, queue);
+    let mut sender = Sender::new(&stage, &client, queue);
     for number in 0..60 {
         if dice.below(4) == 0 {
             trouble(&stage, &dice).await;
@@ -121,7 +116,7 @@ async fn troubled(seed: u64, queue: Option<&'static str>) -> bool {
             ),
         }
     }
-    let mut received = received_by_ann(&stage);
+    let mut received = stage.answers();
     let in_order = received.is_sorted();
     received.sort();
     received.retain(|text| !doubtful.contains(text));
@@ -129,7 +124,7 @@ async fn troubled(seed: u64, queue: Option<&'static str>) -> bool {
         received, sent,
         "seed {seed}: each message that was sent, once"
     );
-    stage.client.shutdown(Duration::from_secs(10)).await;
+    client.shutdown(Duration::from_secs(10)).await;
     in_order
 }
 
@@ -151,7 +146,7 @@ fn s07_a_queue_keeps_its_order_through_flood_waits_errors_cuts_and_lost_sessions
 #[test]
 fn s07_the_calls_of_a_queue_do_not_wait_for_each_others_answers() {
     run(async {
-        let stage = Stage::new(1).await;
+        let (stage, client) = Stage::new(1).await;
         let wire = Duration::from_millis(500);
         for direction in [Direction::ToServer, Direction::ToClient] {
             stage.datacenter.faults().order(WireFault::Delay {
@@ -159,7 +154,7 @@ fn s07_the_calls_of_a_queue_do_not_wait_for_each_others_answers() {
                 by: wire,
             });
         }
-        let mut sender = Sender::new(&stage, "slow");
+        let mut sender = Sender::new(&stage, &client, "slow");
         sender.send("00");
         // Over the slow connection, for the other one has only heard of its end.
         stage.datacenter.cut_connections();
@@ -169,7 +164,7 @@ fn s07_the_calls_of_a_queue_do_not_wait_for_each_others_answers() {
         }
         let (sent, failed) = sender.ends().await;
         assert!(failed.is_empty(), "{failed:?}");
-        assert_eq!(received_by_ann(&stage), sent);
+        assert_eq!(stage.answers(), sent);
         assert!(begun.elapsed() < wire * 8, "{:?}", begun.elapsed());
     });
 }
@@ -177,11 +172,14 @@ fn s07_the_calls_of_a_queue_do_not_wait_for_each_others_answers() {
 #[test]
 fn queues_of_different_names_know_nothing_of_each_other() {
     run(async {
-        let stage = Stage::new(2).await;
+        let (stage, client) = Stage::new(2).await;
         let operator = stage.datacenter.operator();
         operator.fail(SEND, 420, "SLOWMODE_WAIT_60", 1);
         let begun = Instant::now();
-        let (mut slow, mut quick) = (Sender::new(&stage, "slow"), Sender::new(&stage, "quick"));
+        let (mut slow, mut quick) = (
+            Sender::new(&stage, &client, "slow"),
+            Sender::new(&stage, &client, "quick"),
+        );
         slow.send("s0");
         tokio::time::sleep(Duration::from_secs(1)).await;
         slow.send("s1");
@@ -192,7 +190,7 @@ fn queues_of_different_names_know_nothing_of_each_other() {
         assert!(begun.elapsed() < Duration::from_secs(10));
         slow.ends().await;
         assert!(begun.elapsed() >= Duration::from_secs(60));
-        assert_eq!(received_by_ann(&stage), ["q0", "q1", "s0", "s1"]);
+        assert_eq!(stage.answers(), ["q0", "q1", "s0", "s1"]);
     });
 }
 
@@ -200,13 +198,13 @@ fn queues_of_different_names_know_nothing_of_each_other() {
 #[test]
 fn a_call_that_has_to_find_its_peer_first_keeps_its_place() {
     run(async {
-        let stage = Stage::new(3).await;
+        let (stage, client) = Stage::new(3).await;
         let operator = stage.datacenter.operator();
         operator
             .set_username(stage.ann, Some("ann_of_all"))
             .unwrap();
         operator.delay_answers("contacts.resolveUsername", Duration::from_secs(30), 1);
-        let api = stage.client.api();
+        let api = client.api();
         api.send_message("@ann_of_all", "0").queue("a").detach();
         // Given up before it was made: it leaves its place.
         drop(
@@ -219,7 +217,7 @@ fn a_call_that_has_to_find_its_peer_first_keeps_its_place() {
             .detach();
         let last = api.send_message(stage.ann, "2").queue("a").await.unwrap();
         assert_eq!(last.text(), "2");
-        assert_eq!(received_by_ann(&stage), ["0", "1", "2"]);
+        assert_eq!(stage.answers(), ["0", "1", "2"]);
     });
 }
 
@@ -227,14 +225,14 @@ fn a_call_that_has_to_find_its_peer_first_keeps_its_place() {
 #[test]
 fn a_queue_with_more_calls_than_may_be_in_flight_does_not_block_itself() {
     run(async {
-        let stage = Stage::new(4).await;
+        let (stage, client) = Stage::new(4).await;
         let operator = stage.datacenter.operator();
         operator
             .set_username(stage.ann, Some("ann_of_all"))
             .unwrap();
-        let api = stage.client.api();
+        let api = client.api();
         api.send_message("@ann_of_all", "0000").queue("a").detach();
-        let mut sender = Sender::new(&stage, "a");
+        let mut sender = Sender::new(&stage, &client, "a");
         for number in 1..1024 {
             sender.send(format!("{number:04}"));
         }
@@ -249,7 +247,7 @@ fn a_queue_with_more_calls_than_may_be_in_flight_does_not_block_itself() {
         let elsewhere = api.send_message(stage.ann, "elsewhere").queue("b").await;
         elsewhere.unwrap();
         sender.ends().await;
-        let mut received = received_by_ann(&stage);
+        let mut received = stage.answers();
         received.retain(|text| text != "elsewhere");
         assert_eq!(received.len(), 1024);
         assert!(received.is_sorted());
@@ -266,7 +264,7 @@ fn a_queue_with_more_calls_than_may_be_in_flight_does_not_block_itself() {
 fn s21_packets_that_are_exchanged_on_the_way_do_not_exchange_calls_of_a_queue() {
     let exchanged = |queue: Option<&'static str>| {
         run(async move {
-            let stage = Stage::new(5).await;
+            let (stage, client) = Stage::new(5).await;
             let mut disorder = 0;
             for payload in 1..8 {
                 let direction = Direction::ToServer;
@@ -275,8 +273,8 @@ fn s21_packets_that_are_exchanged_on_the_way_do_not_exchange_calls_of_a_queue() 
                     .faults()
                     .order(WireFault::Reorder { direction, payload });
                 stage.datacenter.cut_connections();
-                let before = received_by_ann(&stage).len();
-                let mut sender = Sender::new(&stage, queue);
+                let before = stage.answers().len();
+                let mut sender = Sender::new(&stage, &client, queue);
                 for number in 0..10 {
                     sender.send(format!("{number}"));
                     // Each in a packet of its own.
@@ -285,7 +283,7 @@ fn s21_packets_that_are_exchanged_on_the_way_do_not_exchange_calls_of_a_queue() 
                 let (sent, failed) = sender.ends().await;
                 assert!(failed.is_empty(), "{failed:?}");
                 assert_eq!(sent.len(), 10);
-                disorder += usize::from(!received_by_ann(&stage)[before..].is_sorted());
+                disorder += usize::from(!stage.answers()[before..].is_sorted());
             }
             disorder
         })
@@ -298,10 +296,10 @@ fn s21_packets_that_are_exchanged_on_the_way_do_not_exchange_calls_of_a_queue() 
 #[test]
 fn a_call_whose_time_is_over_keeps_its_place() {
     run(async {
-        let stage = Stage::new(6).await;
+        let (stage, client) = Stage::new(6).await;
         let operator = stage.datacenter.operator();
         operator.fail(SEND, 420, "SLOWMODE_WAIT_10", 1);
-        let api = stage.client.api();
+        let api = client.api();
         let first = api
             .send_message(stage.ann, "0")
             .queue("a")
@@ -315,7 +313,7 @@ fn a_call_whose_time_is_over_keeps_its_place() {
             .timeout(Duration::from_secs(1));
         assert!(matches!(cancelled.await, Err(Error::Timeout { .. })));
         api.send_message(stage.ann, "1").queue("a").await.unwrap();
-        assert_eq!(received_by_ann(&stage), ["0", "1"]);
+        assert_eq!(stage.answers(), ["0", "1"]);
         let me = tl::enums::InputUser::InputUserSelf;
         let asked = api.invoke(tl::functions::users::GetUsers { id: vec![me] });
         assert_eq!(asked.queue("a").await.unwrap().len(), 1);

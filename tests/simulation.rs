@@ -80,12 +80,13 @@ async fn day(seed: u64) -> Vec<String> {
         begun: Instant::now(),
         lines: Arc::default(),
     };
+    let (stage, client) = Stage::new(seed).await;
     let Stage {
         datacenter,
         bot,
         ann,
-        client,
-    } = Stage::new(seed).await;
+        ..
+    } = stage;
     let operator = datacenter.operator();
 
     let notes = trace.clone();

@@ -7,7 +7,10 @@ use actogram_runtime::{ExitReason, Snapshot, Supervisor, supervise};
 use actogram_store::{AccountRecord, PeerKey, PeerKind, SelfUser, StoreError, Write};
 use actogram_tl::{enums, types};
 use bytes::Bytes;
-use tokio::sync::{broadcast, oneshot};
+use tokio::{
+    sync::{broadcast, oneshot},
+    time::Instant,
+};
 
 use crate::{
     api::{Abort, ApiActor, Call, CallPolicy, Cancel, Permits, Place, Submit, lost_reply},
@@ -18,8 +21,8 @@ use crate::{
     engine::Engine,
     entities,
     error::CallError,
-    events::{AccountEvent, StopReason},
-    sequencer::{LoggedOut, Settle, StartUpdates, UpdatesActor},
+    events::{AccountEvent, ShutdownReport, ShutdownStep, StopReason},
+    sequencer::{CountUndone, LoggedOut, Settle, StartUpdates, UpdatesActor},
     shared::{Addresses, Shared},
     updates::UpdateSink,
 };
@@ -393,6 +396,11 @@ impl Account {
         &self.inner.root
     }
 
+    /// Why the account cannot go on, if it cannot.
+    pub fn stopped(&self) -> Option<StopReason> {
+        self.shared().stopped()
+    }
+
     /// Waits until the account cannot go on, and tells why.
     pub async fn ended(&self) -> StopReason {
         let mut stopped = self.shared().watch_stopped();
@@ -403,25 +411,48 @@ impl Account {
             .unwrap_or(StopReason::ShutDown)
     }
 
-    /// Ends the account in order: new calls are given back; those under way, and updates being handled, have until
-    /// `deadline` to end; what was handled is stored; the connection is closed.
-    pub async fn shutdown(&self, deadline: Duration) {
+    /// Gives handlers no further update, and waits until those that are with them have been handled, for so long. Calls
+    /// are taken all the while. The first step of [`shutdown`](Self::shutdown), for those who have more to wait for.
+    ///
+    /// Returns how many updates were not handled in time. They are not counted as handled, whatever becomes of them, and
+    /// come again when the account is next opened.
+    pub async fn settle_updates(&self, deadline: Duration) -> usize {
         let shared = self.shared();
-        shared.close();
-        let addresses = self.addresses();
-        let in_order = async {
-            let (told, settled) = oneshot::channel();
-            addresses.updates.do_send(Settle(told));
+        shared.shutting_down(ShutdownStep::Draining);
+        let (told, settled) = oneshot::channel();
+        self.addresses().updates.do_send(Settle(told));
+        match tokio::time::timeout(deadline, settled).await {
             // The actor may have failed: then there is nothing to wait for.
-            let _ = settled.await;
-            shared.drained().await;
+            Ok(_) => 0,
+            Err(_) => {
+                // From now on nothing that they say moves the position.
+                shared.next_ledger();
+                let (tell, undone) = oneshot::channel();
+                self.addresses().updates.do_send(CountUndone(tell));
+                undone.await.unwrap_or_default()
+            }
+        }
+    }
+
+    /// Ends the account in order, each step with an [`AccountEvent::ShuttingDown`]: no update is given to handlers any
+    /// more, and those that are with them, and the calls they make, have until `deadline` to end; then new calls are given
+    /// back, and those under way have what is left of the time; then the connection is closed, once everything that was
+    /// said to it is written; then what is to be kept is stored.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let shared = self.shared();
+        let addresses = self.addresses();
+        let until = Instant::now() + deadline;
+        let mut report = ShutdownReport {
+            updates_unhandled: self.settle_updates(deadline).await,
+            ..ShutdownReport::default()
         };
-        if tokio::time::timeout(deadline, in_order).await.is_err() {
-            tracing::warn!(
-                account = self.name(),
-                calls = shared.in_flight(),
-                "the deadline of the shutdown has passed"
-            );
+        shared.close();
+        shared.shutting_down(ShutdownStep::Refusing);
+        if tokio::time::timeout_at(until, shared.drained())
+            .await
+            .is_err()
+        {
+            report.calls_given_up = shared.in_flight();
         }
         addresses.api.do_send(Abort);
         let (told, closed) = oneshot::channel();
@@ -429,18 +460,34 @@ impl Account {
         // Those were the last to hold calls; each is answered when they are through with it.
         let last = async {
             shared.drained().await;
+            shared.shutting_down(ShutdownStep::CallsEnded);
             // The sender goes, without a word, when the last bytes are written.
             let _ = closed.await;
+            shared.shutting_down(ShutdownStep::ConnectionClosed);
         };
         let _ = tokio::time::timeout(LAST_BYTES, last).await;
-        if let Err(error) = shared.store.store().flush().await {
-            shared.emit(AccountEvent::StoreFailed {
-                why: error.to_string(),
-            });
+        match shared.store.store().flush().await {
+            Ok(()) => shared.shutting_down(ShutdownStep::Stored),
+            Err(error) => {
+                report.store_failed = Some(error.to_string());
+                shared.emit(AccountEvent::StoreFailed {
+                    why: error.to_string(),
+                });
+            }
+        }
+        if report.is_clean() {
+            tracing::info!(account = self.name(), "shut down");
+        } else {
+            tracing::warn!(
+                account = self.name(),
+                ?report,
+                "shut down, with something left undone"
+            );
         }
         shared.stop(StopReason::ShutDown);
         self.inner.root.handle().stop();
         self.inner.root.handle().join().await;
+        report
     }
 }
 

@@ -8,13 +8,14 @@ use std::{
         mpsc,
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use actix_rt::{ArbiterHandle, System};
 use actogram_crypto::random::{self, OsRandom, Random};
-use actogram_runtime::Supervisor;
+use actogram_runtime::{Blocked, Supervisor, Watchdog};
 use actogram_store::StoreError;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use crate::{
     account::Account, config::AccountConfig, crypto_pool::CryptoPool, shared::RandomFactory,
@@ -22,6 +23,9 @@ use crate::{
 
 /// How many threads work on cryptography at most, unless the builder says otherwise.
 const CRYPTO_THREADS: usize = 4;
+
+/// How long one of the engine's threads may stand still before it is reported, unless the builder says otherwise.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// What runs accounts: threads for their actors, for handlers, and for cryptography. Cheap to clone; one is enough for
 /// a process.
@@ -41,6 +45,7 @@ struct Inner {
     next_handler: AtomicUsize,
     crypto: CryptoPool,
     random: RandomFactory,
+    watchdog: Option<Watchdog>,
 }
 
 /// A thread with an actix system, so that it has an arbiter.
@@ -92,6 +97,7 @@ pub struct EngineBuilder {
     handler_arbiters: usize,
     crypto_threads: usize,
     random: RandomFactory,
+    standstill: Duration,
 }
 
 impl Default for EngineBuilder {
@@ -102,6 +108,7 @@ impl Default for EngineBuilder {
             handler_arbiters: 1,
             crypto_threads: cores.min(CRYPTO_THREADS),
             random: Arc::new(|| Box::new(OsRandom)),
+            standstill: STANDSTILL,
         }
     }
 }
@@ -132,6 +139,13 @@ impl EngineBuilder {
         self
     }
 
+    /// How long one of the engine's threads may stand still, because something on it blocks, before the log and
+    /// [`Engine::blocked`] name what holds it. Default 1 s; zero watches nothing.
+    pub fn standstill(mut self, limit: Duration) -> Self {
+        self.standstill = limit;
+        self
+    }
+
     /// Starts the threads.
     ///
     /// # Errors
@@ -142,14 +156,25 @@ impl EngineBuilder {
                 .map(|number| Worker::start(format!("actogram-{name}-{number}")))
                 .collect()
         };
+        let arbiters = workers(self.arbiters, "accounts")?;
+        let handlers = workers(self.handler_arbiters, "handlers")?;
+        let watchdog = (!self.standstill.is_zero()).then(|| Watchdog::start(self.standstill));
+        if let Some(watchdog) = &watchdog {
+            for (kind, workers) in [("accounts", &arbiters), ("handlers", &handlers)] {
+                for (number, worker) in workers.iter().enumerate() {
+                    watchdog.watch(&worker.arbiter, format!("{kind}-{number}"));
+                }
+            }
+        }
         Ok(Engine {
             inner: Arc::new(Inner {
-                arbiters: workers(self.arbiters, "accounts")?,
-                handlers: workers(self.handler_arbiters, "handlers")?,
+                arbiters,
+                handlers,
                 next_arbiter: AtomicUsize::new(0),
                 next_handler: AtomicUsize::new(0),
                 crypto: CryptoPool::start(self.crypto_threads)?,
                 random: self.random,
+                watchdog,
             }),
         })
     }
@@ -165,6 +190,8 @@ impl EngineBuilder {
                 next_handler: AtomicUsize::new(0),
                 crypto: CryptoPool::Inline,
                 random: self.random,
+                // It looks at the real clock, and here time is virtual.
+                watchdog: None,
             }),
         }
     }
@@ -233,6 +260,17 @@ impl Engine {
     /// A thread for handlers and loops, each time the next one; `None` if everything runs on the caller's `LocalSet`.
     pub fn handler_arbiter(&self) -> Option<ArbiterHandle> {
         pick(&self.inner.handlers, &self.inner.next_handler)
+    }
+
+    /// Tells when something blocks one of the engine's threads for longer than
+    /// [`standstill`](EngineBuilder::standstill) says: which loop or actor, where, and for how long. The accounts' own
+    /// threads are apart from those of handlers and loops, so connections stay alive meanwhile. Nothing is told on a
+    /// `LocalSet`.
+    pub fn blocked(&self) -> tokio_mpsc::UnboundedReceiver<Blocked> {
+        match &self.inner.watchdog {
+            Some(watchdog) => watchdog.events(),
+            None => tokio_mpsc::unbounded_channel().1,
+        }
     }
 
     /// Starts the actors of an account. It connects at once, and makes an auth key if it has none.

@@ -53,11 +53,51 @@ pub enum AccountEvent {
         /// How many.
         count: u64,
     },
+    /// The account is being shut down, and has come this far. Nothing of it is undone.
+    ShuttingDown(ShutdownStep),
     /// The store could not be written. It is tried again.
     StoreFailed {
         /// Why, for people.
         why: String,
     },
+}
+
+/// How far a shutdown is. The steps come in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ShutdownStep {
+    /// No further update is given to handlers; those that are with them have until the deadline, and may call.
+    Draining,
+    /// New calls are refused and given back; those under way have until the deadline.
+    Refusing,
+    /// Every call has ended or was given back.
+    CallsEnded,
+    /// What was acknowledged, and whatever else was on its way, is written, and the connection is closed.
+    ConnectionClosed,
+    /// Positions, keys and peers are in the store.
+    Stored,
+}
+
+/// What a shutdown left undone. Nothing is lost by it: updates come again at the next start, and every call was answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Updates that were with handlers when the deadline passed. They are not counted as handled and come again.
+    pub updates_unhandled: usize,
+    /// Calls that had not ended when the deadline passed. Each was given back, or ended as
+    /// [`CallError::UnknownOutcome`](crate::CallError::UnknownOutcome).
+    pub calls_given_up: usize,
+    /// Loops that had not ended when the deadline passed, by name.
+    pub loops_left: Vec<String>,
+    /// Why what was to be stored could not be.
+    pub store_failed: Option<String>,
+}
+
+impl ShutdownReport {
+    /// Whether everything ended by itself and in time.
+    pub fn is_clean(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why an account cannot go on.

@@ -16,6 +16,7 @@
 //! once.
 
 mod account;
+mod activity;
 pub mod api;
 mod clock;
 mod config;
@@ -38,6 +39,6 @@ pub use config::{AccountConfig, ConnectLimits, DatacenterAddress, Limits};
 pub use connector::{Connecting, Connector, Io, NetworkConnector};
 pub use engine::{Engine, EngineBuilder, OpenError};
 pub use error::{CallError, CallErrorClass};
-pub use events::{AccountEvent, StopReason};
+pub use events::{AccountEvent, ShutdownReport, ShutdownStep, StopReason};
 pub use init::InitConnection;
 pub use updates::{DedupeId, DeliveredUpdate, Done, UpdateSink};

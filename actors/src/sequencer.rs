@@ -87,6 +87,12 @@ impl UpdatesActor {
         self.shared.monotonic()
     }
 
+    /// What snapshots show.
+    fn report(&self, ctx: &mut SupervisedContext<Self>) {
+        let ledger = self.ledger.clone();
+        ctx.report_details(move || ledger.details());
+    }
+
     /// Begins if somebody is logged in and it is known from where.
     fn start(&mut self, ctx: &mut SupervisedContext<Self>) {
         if self.stream.is_started() {
@@ -98,6 +104,7 @@ impl UpdatesActor {
                 let now = self.now();
                 self.stream.start(now, me.id, at);
                 self.ledger = ledger(&self.shared, at);
+                self.report(ctx);
                 self.pump(ctx);
             }
             From::Reading => {}
@@ -413,6 +420,7 @@ impl Actor for UpdatesActor {
     type Context = SupervisedContext<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.report(ctx);
         // In a later life: what was with handlers and not done when the last one failed comes again.
         if self.shared.is_following() {
             self.start(ctx);
@@ -554,6 +562,20 @@ impl Handler<Settle> for UpdatesActor {
         self.shared.set_sink(None);
         self.settling.push(told);
         self.pump(ctx);
+    }
+}
+
+/// Say how many updates are with handlers.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CountUndone(pub(crate) oneshot::Sender<usize>);
+
+impl Handler<CountUndone> for UpdatesActor {
+    type Result = ();
+
+    fn handle(&mut self, CountUndone(tell): CountUndone, _: &mut Self::Context) {
+        // Whoever asked may have gone.
+        let _ = tell.send(self.ledger.undone());
     }
 }
 

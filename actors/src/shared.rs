@@ -19,11 +19,12 @@ use tokio::{
 };
 
 use crate::{
+    activity::Activity,
     api::{ApiActor, Halt, Queues},
     config::AccountConfig,
     crypto_pool::CryptoPool,
     datacenter::{ConnectionActor, DatacenterActor, StopConnection},
-    events::{AccountEvent, StopReason},
+    events::{AccountEvent, ShutdownStep, StopReason},
     sequencer::UpdatesActor,
     updates::UpdateSink,
 };
@@ -62,8 +63,10 @@ pub(crate) struct Shared {
     ledger: AtomicU64,
     closing: AtomicBool,
     in_flight: AtomicUsize,
+    shutdown: AtomicUsize,
     drained: Notify,
     next_call: AtomicU64,
+    pub(crate) activity: Activity,
 }
 
 impl Shared {
@@ -94,8 +97,10 @@ impl Shared {
             ledger: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            shutdown: AtomicUsize::new(0),
             drained: Notify::new(),
             next_call: AtomicU64::new(1),
+            activity: Activity::default(),
             config,
             store,
             crypto,
@@ -147,6 +152,7 @@ impl Shared {
     }
 
     pub(crate) fn emit(&self, event: AccountEvent) {
+        self.activity.note(self.monotonic(), &event);
         tracing::info!(account = %self.config.name, ?event, "account event");
         // Nobody listens: so be it.
         let _ = self.events.send(event);
@@ -248,6 +254,14 @@ impl Shared {
 
     pub(crate) fn present_ledger(&self) -> u64 {
         self.ledger.load(Ordering::Acquire)
+    }
+
+    /// A step of the shutdown is reached; each is told of once.
+    pub(crate) fn shutting_down(&self, step: ShutdownStep) {
+        let reached = 1 + step as usize;
+        if self.shutdown.fetch_max(reached, Ordering::AcqRel) < reached {
+            self.emit(AccountEvent::ShuttingDown(step));
+        }
     }
 
     pub(crate) fn close(&self) {

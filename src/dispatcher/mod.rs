@@ -95,6 +95,19 @@ impl Handler<Subscribe> for DispatcherActor {
     }
 }
 
+/// The time to handle updates is over: those that wait are dropped.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Close;
+
+impl Handler<Close> for DispatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, Close: Close, _: &mut Self::Context) {
+        self.queues.close();
+    }
+}
+
 /// Where the account's streams put their updates.
 pub(crate) struct DispatcherSink(pub(crate) actix::Addr<DispatcherActor>);
 

@@ -1,7 +1,7 @@
 //! In which order handlers see updates.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
     future::Future,
     panic::AssertUnwindSafe,
@@ -47,6 +47,7 @@ pub(crate) struct Queues {
     at_once: Semaphore,
     /// Jobs share it, a barrier has it alone. It is fair: what comes after a barrier waits for it.
     gate: RwLock<()>,
+    closed: Cell<bool>,
 }
 
 impl Queues {
@@ -62,6 +63,7 @@ impl Queues {
             next: RefCell::new(0),
             at_once: Semaphore::new(at_once),
             gate: RwLock::new(()),
+            closed: Cell::new(false),
         })
     }
 
@@ -71,6 +73,9 @@ impl Queues {
         chat: Option<PeerId>,
         job: impl Future<Output = ()> + 'static,
     ) {
+        if self.closed.get() {
+            return;
+        }
         let lane = match self.order {
             Order::Sequential => Lane::All,
             Order::PerChat => Lane::Chat(chat),
@@ -99,11 +104,20 @@ impl Queues {
         });
     }
 
+    /// Begins no further job, and drops those that wait.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        self.lanes.borrow_mut().clear();
+    }
+
     async fn run(self: Rc<Self>, lane: Lane) {
         while let Some(job) = self.next_of(lane) {
             // The semaphore is never closed, so this cannot fail.
             let _permit = self.at_once.acquire().await.ok();
             let _shared = self.gate.read().await;
+            if self.closed.get() {
+                return;
+            }
             if AssertUnwindSafe(job).catch_unwind().await.is_err() {
                 tracing::error!("handling an update panicked outside its handlers");
             }

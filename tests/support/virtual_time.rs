@@ -16,6 +16,7 @@ use std::{
 use actogram::{Engine, prelude::*};
 use actogram_crypto::random::{Random, SeededRandom};
 use actogram_local_datacenter::{LocalDatacenter, model::PeerKey, operator::BotAccount};
+use actogram_store::Store;
 use tokio::{
     task::LocalSet,
     time::{Instant, sleep},
@@ -34,12 +35,14 @@ pub fn run<T>(work: impl Future<Output = T>) -> T {
     LocalSet::new().block_on(&runtime, work)
 }
 
-/// A datacenter, a bot of it that is connected, and a person who has written to the bot.
+/// A datacenter, a bot of it, and a person who has written to the bot.
 pub struct Stage {
     pub datacenter: LocalDatacenter,
     pub bot: BotAccount,
     pub ann: i64,
-    pub client: Client,
+    store: Store,
+    begun: Instant,
+    seed: u64,
 }
 
 /// Sources of random bytes; `who` keeps those of one seed apart.
@@ -52,9 +55,28 @@ fn randoms(seed: u64, who: u64) -> impl Fn() -> Box<dyn Random> + Send + Sync + 
     }
 }
 
+async fn connect(
+    datacenter: &LocalDatacenter,
+    bot: &BotAccount,
+    store: &Store,
+    begun: Instant,
+    seed: u64,
+    who: u64,
+) -> Client {
+    Client::builder(":memory:")
+        .store(store.clone())
+        .local_datacenter(datacenter)
+        .engine(Engine::builder().random(randoms(seed, who)).on_local_set())
+        .clock(move || EPOCH + begun.elapsed())
+        .bot_token(bot.token.as_str())
+        .connect()
+        .await
+        .unwrap()
+}
+
 impl Stage {
-    /// Within [`run`].
-    pub async fn new(seed: u64) -> Self {
+    /// Within [`run`]. With the bot's client, connected.
+    pub async fn new(seed: u64) -> (Self, Client) {
         let begun = Instant::now();
         let datacenter = LocalDatacenter::builder()
             .without_listener()
@@ -71,20 +93,43 @@ impl Stage {
         operator
             .send_message(ann, PeerKey::User(bot.id), "hello")
             .unwrap();
-        let client = Client::builder(":memory:")
-            .local_datacenter(&datacenter)
-            .engine(Engine::builder().random(randoms(seed, 2)).on_local_set())
-            .clock(move || EPOCH + begun.elapsed())
-            .bot_token(bot.token.as_str())
-            .connect()
-            .await
-            .unwrap();
-        Self {
+        let store = Store::memory();
+        let client = connect(&datacenter, &bot, &store, begun, seed, 2).await;
+        let stage = Self {
             datacenter,
             bot,
             ann,
-            client,
-        }
+            store,
+            begun,
+            seed,
+        };
+        (stage, client)
+    }
+
+    /// The client that follows after the first has ended, from the same store.
+    pub async fn another_client(&self, number: u64) -> Client {
+        let (bot, store) = (&self.bot, &self.store);
+        connect(
+            &self.datacenter,
+            bot,
+            store,
+            self.begun,
+            self.seed,
+            2 + number,
+        )
+        .await
+    }
+
+    /// Ann writes to the bot.
+    pub fn say(&self, text: &str) {
+        let operator = self.datacenter.operator();
+        let bot = PeerKey::User(self.bot.id);
+        operator.send_message(self.ann, bot, text).unwrap();
+    }
+
+    /// What Ann got from the bot.
+    pub fn answers(&self) -> Vec<String> {
+        super::accounts::received(&self.datacenter, self.ann, self.bot.id)
     }
 }
 

@@ -67,6 +67,7 @@ impl ApiActor {
         {
             self.send(call, ctx);
         }
+        self.note();
     }
 
     fn send(&mut self, mut call: Call, ctx: &mut SupervisedContext<Self>) {
@@ -78,6 +79,7 @@ impl ApiActor {
             && self.shared.queues.turn(queue, call.id) == Turn::Wait
         {
             self.held.insert(call.id, call);
+            self.note();
             return;
         }
         let now = self.shared.monotonic();
@@ -111,6 +113,7 @@ impl ApiActor {
         }
         let until = self.shared.monotonic() + wait;
         self.sleeping.insert((until, call.id), call);
+        self.note();
         self.arm(ctx);
     }
 
@@ -142,6 +145,7 @@ impl ApiActor {
             let call = entry.remove();
             self.submit(call, ctx);
         }
+        self.note();
         self.arm(ctx);
     }
 
@@ -193,6 +197,11 @@ impl ApiActor {
         }
     }
 
+    fn note(&self) {
+        let (asleep, held) = (self.sleeping.len(), self.held.len());
+        self.shared.activity.note_calls(asleep, held);
+    }
+
     /// All calls that are here, in the order they were made.
     fn take_all(&mut self) -> Vec<Call> {
         let sleeping = std::mem::take(&mut self.sleeping).into_values();
@@ -200,6 +209,7 @@ impl ApiActor {
             .chain(self.held.drain().map(|(_, call)| call))
             .collect();
         calls.sort_unstable_by_key(|call| call.id);
+        self.note();
         calls
     }
 
@@ -218,6 +228,11 @@ impl ApiActor {
 
 impl Actor for ApiActor {
     type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let shared = self.shared.clone();
+        ctx.report_details(move || shared.activity.of_calls(shared.monotonic()));
+    }
 }
 
 /// A call that waits to be sent.
@@ -280,6 +295,7 @@ impl Handler<Cancel> for ApiActor {
         let here = key
             .and_then(|key| self.sleeping.remove(&key))
             .or_else(|| self.held.remove(&id));
+        self.note();
         match here {
             Some(call) => call.settle(Err(CallError::Cancelled)),
             None => {

@@ -539,7 +539,9 @@ impl ConnectionActor {
 impl Actor for ConnectionActor {
     type Context = SupervisedContext<Self>;
 
-    fn started(&mut self, _: &mut Self::Context) {
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let shared = self.shared.clone();
+        ctx.report_details(move || shared.activity.of_connection());
         if let Some(addresses) = self.shared.addresses()
             && self.shared.stopped().is_none()
         {

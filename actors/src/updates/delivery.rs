@@ -1,7 +1,7 @@
 //! Updates on their way to handlers, and how far they were handled.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -157,6 +157,17 @@ impl Ledger {
     /// How many updates are out and not done.
     pub(crate) fn undone(&self) -> usize {
         self.with(|entries| entries.undone)
+    }
+
+    /// What snapshots show.
+    pub(crate) fn details(&self) -> BTreeMap<&'static str, String> {
+        self.with(|entries| {
+            let mut details = BTreeMap::from([("with_handlers", entries.undone.to_string())]);
+            if let Some(at) = entries.mark {
+                details.insert("handled_up_to", format!("pts {} qts {}", at.pts, at.qts));
+            }
+            details
+        })
     }
 
     fn done(&self, number: u64) {

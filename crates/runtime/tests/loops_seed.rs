@@ -512,6 +512,21 @@ fn loops_are_found_by_name_and_signalled_without_their_type() {
         let found = registry.get("my cron signal loop").unwrap();
         assert_eq!(found.stop().await, Ok(true));
         assert_eq!(registry.statuses().len(), 2);
+        // One that shares its name replaces nobody: the name says nothing any more, until one of them is gone.
+        let (value, _log) = cron(None);
+        let other = loop_of(value, "t").register_in(&registry).spawn();
+        let error = registry.get("my cron signal loop").err().unwrap();
+        assert_eq!(
+            error,
+            RegistryError::Ambiguous {
+                name: "my cron signal loop".into(),
+                count: 2
+            }
+        );
+        assert_eq!(registry.all().len(), 3);
+        other.actor().stop();
+        other.actor().join().await;
+        assert!(registry.get("my cron signal loop").is_ok());
         flaky.actor().stop();
         flaky.actor().join().await;
         assert_eq!(registry.statuses().len(), 1);

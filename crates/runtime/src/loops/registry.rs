@@ -14,7 +14,7 @@ use super::{
     handle::{Ack, LoopHandle},
     kinds::SignalLoop,
 };
-use crate::ChildState;
+use crate::{ChildHandle, ChildState};
 
 /// A loop of whatever type, as the registry gives it out.
 pub trait AnyLoop: Send + Sync {
@@ -26,8 +26,12 @@ pub trait AnyLoop: Send + Sync {
     fn pause(&self) -> Ack<bool>;
     /// See [`LoopHandle::resume`].
     fn resume(&self) -> Ack<bool>;
+    /// See [`LoopHandle::until_ended`].
+    fn until_ended(&self) -> Ack<bool>;
     /// See [`LoopHandle::status`].
     fn status(&self) -> LoopStatus;
+    /// See [`LoopHandle::actor`].
+    fn actor(&self) -> ChildHandle;
     /// Whether its actor has ended.
     fn is_gone(&self) -> bool;
     /// Its `Recipient<Signal<S>>`.
@@ -55,8 +59,14 @@ where
     fn resume(&self) -> Ack<bool> {
         LoopHandle::resume(self)
     }
+    fn until_ended(&self) -> Ack<bool> {
+        LoopHandle::until_ended(self)
+    }
     fn status(&self) -> LoopStatus {
         LoopHandle::status(self)
+    }
+    fn actor(&self) -> ChildHandle {
+        LoopHandle::actor(self)
     }
     fn is_gone(&self) -> bool {
         self.actor().state() == ChildState::Finished
@@ -81,6 +91,16 @@ pub enum RegistryError {
         /// The names there are, separated by commas.
         known: String,
     },
+    /// Several loops have this name.
+    #[error(
+        "{count} loops are named `{name}`, so the name says nothing; give each a name of its own, or keep their handles"
+    )]
+    Ambiguous {
+        /// The name asked for.
+        name: String,
+        /// How many there are.
+        count: usize,
+    },
     /// Its signals are of another type.
     #[error("the loop `{name}` takes signals of type {takes}, not {given}")]
     OtherSignal {
@@ -93,20 +113,43 @@ pub enum RegistryError {
     },
 }
 
-/// Loops by name; cheap to clone, one per program or per client. A loop that is entered under a taken name replaces that one.
+/// Loops by name; cheap to clone, one per program or per client.
+///
+/// Several may share a name, which is then good for logs only: asking by it is [`RegistryError::Ambiguous`]. A loop is
+/// forgotten when its actor has ended.
 #[derive(Clone, Default)]
 pub struct LoopRegistry {
-    loops: Arc<Mutex<BTreeMap<String, Arc<dyn AnyLoop>>>>,
+    loops: Arc<Mutex<Loops>>,
+}
+
+#[derive(Default)]
+struct Loops {
+    by_name: BTreeMap<String, Vec<Arc<dyn AnyLoop>>>,
+    entered: usize,
+    /// At how many entries those that are gone are looked for.
+    look_at: usize,
+}
+
+impl Loops {
+    fn forget_the_gone(&mut self) {
+        self.entered = 0;
+        self.by_name.retain(|_, loops| {
+            loops.retain(|entry| !entry.is_gone());
+            self.entered += loops.len();
+            !loops.is_empty()
+        });
+        self.look_at = (self.entered * 2).max(64);
+    }
 }
 
 impl std::fmt::Debug for LoopRegistry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.lock().keys()).finish()
+        f.debug_set().entries(self.lock().by_name.keys()).finish()
     }
 }
 
 impl LoopRegistry {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<dyn AnyLoop>>> {
+    fn lock(&self) -> MutexGuard<'_, Loops> {
         self.loops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -116,29 +159,47 @@ impl LoopRegistry {
         L: SignalLoop<E> + Send,
         E: Clone + Send + 'static,
     {
-        self.lock().insert(handle.name(), Arc::new(handle.clone()));
+        let mut loops = self.lock();
+        if loops.entered >= loops.look_at {
+            loops.forget_the_gone();
+        }
+        loops.entered += 1;
+        let named = loops.by_name.entry(handle.name()).or_default();
+        named.push(Arc::new(handle.clone()));
     }
 
     /// The loop of this name.
     ///
     /// # Errors
-    /// [`RegistryError::Unknown`].
+    /// [`RegistryError::Unknown`], [`RegistryError::Ambiguous`].
     pub fn get(&self, name: &str) -> Result<Arc<dyn AnyLoop>, RegistryError> {
         let mut loops = self.lock();
-        loops.retain(|_, entry| !entry.is_gone());
-        loops
-            .get(name)
-            .cloned()
-            .ok_or_else(|| RegistryError::Unknown {
+        loops.forget_the_gone();
+        match loops.by_name.get(name).map(Vec::as_slice) {
+            Some([only]) => Ok(Arc::clone(only)),
+            Some(several) => Err(RegistryError::Ambiguous {
                 name: name.to_owned(),
-                known: loops.keys().cloned().collect::<Vec<_>>().join(", "),
-            })
+                count: several.len(),
+            }),
+            None => Err(RegistryError::Unknown {
+                name: name.to_owned(),
+                known: (loops.by_name.keys().cloned().collect::<Vec<_>>()).join(", "),
+            }),
+        }
+    }
+
+    /// All loops whose actors live, by name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<dyn AnyLoop>> {
+        let mut loops = self.lock();
+        loops.forget_the_gone();
+        loops.by_name.values().flatten().cloned().collect()
     }
 
     /// Where to send signals of type `S` for the loop of this name.
     ///
     /// # Errors
-    /// [`RegistryError::Unknown`], [`RegistryError::OtherSignal`].
+    /// [`RegistryError::Unknown`], [`RegistryError::Ambiguous`], [`RegistryError::OtherSignal`].
     pub fn signals<S: Send + 'static>(
         &self,
         name: &str,
@@ -158,8 +219,6 @@ impl LoopRegistry {
     /// All loops whose actors live, by name.
     #[must_use]
     pub fn statuses(&self) -> Vec<LoopStatus> {
-        let mut loops = self.lock();
-        loops.retain(|_, entry| !entry.is_gone());
-        loops.values().map(|entry| entry.status()).collect()
+        self.all().iter().map(|entry| entry.status()).collect()
     }
 }

@@ -243,6 +243,27 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// One tree of several, below a node that stands for nothing but their being together.
+    #[must_use]
+    pub fn joined(name: impl Into<String>, kind: impl Into<String>, parts: Vec<Self>) -> Self {
+        Self::of(SnapshotNode {
+            name: name.into(),
+            kind: kind.into(),
+            state: "running".to_owned(),
+            resumes_in_ms: None,
+            generation: 1,
+            restarts: 0,
+            restart_reasons: Vec::new(),
+            last_exit: None,
+            last_error: None,
+            blocks_thread: false,
+            loop_status: None,
+            messages: MessageStats::default(),
+            details: BTreeMap::new(),
+            children: parts.into_iter().map(|part| part.root).collect(),
+        })
+    }
+
     pub(crate) fn of(root: SnapshotNode) -> Self {
         fn walk(node: &SnapshotNode, kinds: &mut BTreeMap<String, MessageStats>) {
             kinds

@@ -11,7 +11,7 @@ use std::{
 
 use actogram::{
     AccountEvent, CallError, DedupeId, Error, ShutdownReport, ShutdownStep, prelude::*,
-    tl::functions::help::GetConfig,
+    runtime::Flow, tl::functions::help::GetConfig,
 };
 use support::virtual_time::{Stage, run};
 use tokio::{
@@ -200,8 +200,9 @@ fn loops_are_stopped_first_and_those_that_do_not_end_are_named() {
         let deaf = client.generic_loop("deaf", async |_: &mut LoopCx| {
             std::future::pending::<()>().await;
         });
+        let over = client.generic_loop("over", async |_: &mut LoopCx| Flow::Stop);
         sleep(SECOND).await;
-        assert_eq!(client.loops().all().len(), 3);
+        assert_eq!(client.loops().all().len(), 4);
         let report = client.shutdown(SECOND * 10).await;
         assert_eq!(report.loops_left, ["deaf"]);
         assert_eq!(
@@ -213,7 +214,7 @@ fn loops_are_stopped_first_and_those_that_do_not_end_are_named() {
             (0, 0, None)
         );
         assert_eq!(stage.answers(), ["polite"], "its turn was finished, once");
-        for handle in [polite.actor(), paused.actor(), deaf.actor()] {
+        for handle in [polite.actor(), paused.actor(), deaf.actor(), over.actor()] {
             // Their actors have ended, too: nothing of a client is left behind.
             handle.join().await;
         }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use actogram::{Engine, prelude::*, tl::functions::help::GetConfig};
-use support::{HANG, datacenter};
+use support::{HANG, datacenter, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loop_that_blocks_its_thread_is_named_and_the_connection_stays_alive() {
@@ -67,6 +67,6 @@ async fn a_loop_that_blocks_its_thread_is_named_and_the_connection_stays_alive()
     assert!(!tree.find("connection").unwrap().blocks_thread);
     free.store(true, Ordering::Relaxed);
     next(true).await;
-    assert!(stiff.until_paused().await.unwrap());
+    until("it rests", || stiff.is_paused()).await;
     client.shutdown(HANG).await;
 }

@@ -210,14 +210,19 @@ impl ClientBuilder {
             self.settings.network.clone(),
         );
         let dispatcher = start_dispatcher(&engine, api.clone(), self.order).await?;
-        let client = Client {
+        let mut client = Client {
             api,
             engine,
             dispatcher,
             failures,
             loops: LoopRegistry::default(),
+            inspector: None,
             embedded,
         };
+        if !self.settings.inspect.as_os_str().is_empty() {
+            let path = &self.settings.inspect;
+            client.inspector = Some(crate::inspect::start(path, client.viewer()).await?);
+        }
         if !self.settings.bot_token.is_empty() {
             client.log_in_bot(&self.settings.bot_token).await?;
         }

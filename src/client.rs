@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::{
     Api, ClientBuilder, Cx, Error, EventHandler, Msg, NewUpdate, Result, Secret, Settings, Update,
     dispatcher::{Close, DispatcherActor, DispatcherSink, Register, Registration, Subscribe},
+    inspect::Inspector,
     login::{LoginError, LoginPrompts},
 };
 
@@ -36,6 +37,8 @@ pub struct Client {
     /// Errors of loops and forks that nobody awaits; one that must not be overlooked ends [`Client::run`].
     pub(crate) failures: Failures,
     pub(crate) loops: LoopRegistry,
+    /// Lets other processes look in, while it is there.
+    pub(crate) inspector: Option<Inspector>,
     pub(crate) embedded: Option<crate::builder::Embedded>,
 }
 
@@ -230,6 +233,7 @@ impl Client {
         // Some of them may have ended since, to no avail.
         report.updates_unhandled = updates_unhandled;
         self.dispatcher.stop();
+        drop(self.inspector);
         if let Some(embedded) = self.embedded {
             embedded.shutdown().await;
         }

@@ -8,6 +8,7 @@ mod dispatcher;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
+mod inspect;
 mod login;
 mod loops;
 mod network;

@@ -76,6 +76,9 @@ pub struct Settings {
     pub session: PathBuf,
     /// Which of the accounts in the session file this is.
     pub account: String,
+    /// A socket in the file system by which other processes of the same user may look into the client, as
+    /// `actogram top` does. Empty: there is none.
+    pub inspect: PathBuf,
     /// Where to connect.
     pub datacenter: DatacenterSettings,
     /// How hosts are reached.
@@ -121,6 +124,7 @@ impl Default for Settings {
             bot_token: Secret::default(),
             session: PathBuf::from("actogram.session"),
             account: "main".to_owned(),
+            inspect: PathBuf::new(),
             datacenter: DatacenterSettings {
                 embedded: false,
                 id: 2,

@@ -25,6 +25,8 @@ enum Command {
     Call(commands::account::Call),
     /// Prints who is logged in.
     Whoami(commands::account::WhoAmI),
+    /// Shows what a running client is doing: its actors, loops and calls.
+    Top(commands::top::Top),
     /// Runs a local datacenter until a signal.
     Datacenter(commands::datacenter::Arguments),
 }
@@ -41,6 +43,7 @@ async fn main() -> ExitCode {
         Command::Run(arguments) => commands::account::run(arguments).await,
         Command::Call(arguments) => commands::account::call(arguments).await,
         Command::Whoami(arguments) => commands::account::who_am_i(arguments).await,
+        Command::Top(arguments) => commands::top::run(arguments).await,
         Command::Datacenter(arguments) => commands::datacenter::run(arguments).await,
     };
     match outcome {

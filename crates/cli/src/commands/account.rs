@@ -20,7 +20,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    fn settings(&self) -> Result<Settings> {
+    pub(super) fn settings(&self) -> Result<Settings> {
         let default = PathBuf::from("actogram.toml");
         let file = self
             .config
@@ -38,7 +38,11 @@ impl Source {
 
     /// Connects, and logs a user in on the terminal if nobody is.
     async fn client(&self) -> Result<Client> {
-        let client = Client::from_settings(self.settings()?).connect().await?;
+        Self::connect(self.settings()?).await
+    }
+
+    async fn connect(settings: Settings) -> Result<Client> {
+        let client = Client::from_settings(settings).connect().await?;
         if !client.is_logged_in() {
             client.log_in(&mut Terminal).await?;
         }
@@ -52,9 +56,11 @@ pub(crate) struct Run {
     source: Source,
 }
 
-/// Prints every update as a line of JSON until a signal.
+/// Prints every update as a line of JSON until a signal. Meanwhile `actogram top` can look in.
 pub(crate) async fn run(arguments: Run) -> Outcome {
-    let client = arguments.source.client().await?;
+    let mut settings = arguments.source.settings()?;
+    settings.inspect = super::top::socket(&settings).unwrap_or_default();
+    let client = Source::connect(settings).await?;
     client.on_update(async |_cx: Cx, update: Update| {
         println!("{}", update.to_json());
         Ok(())

@@ -8,6 +8,9 @@
 pub(crate) mod account;
 pub(crate) mod datacenter;
 pub(crate) mod demo;
+pub(crate) mod top;
+#[cfg(unix)]
+mod tree;
 
 /// What a subcommand ends with.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;

@@ -61,6 +61,11 @@ pub enum Error {
     /// The session file could not be used.
     #[error("the session store: {0}")]
     Store(#[from] actogram_store::StoreError),
+    /// Something that waits was called where async code runs. See [`blocking`](crate::blocking#not-inside-an-async-runtime).
+    #[error(
+        "a blocking call inside an async runtime would stop that runtime: await the call there, or wait for it on a thread of its own"
+    )]
+    InsideRuntime,
     /// The engine or an actor could not be started, or was ended by its supervisor.
     #[error("{0}")]
     Engine(String),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+pub mod blocking;
 mod builder;
 mod calls;
 mod client;

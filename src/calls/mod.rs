@@ -146,6 +146,20 @@ macro_rules! call_options {
                 self
             }
 
+            /// Sends the call and gives its answer, in programs without async code: see [`blocking`](crate::blocking). The
+            /// runtime on which the client was connected has to be running.
+            ///
+            /// # Errors
+            /// Those of the call, and [`Error::InsideRuntime`](crate::Error::InsideRuntime) where it should be awaited
+            /// instead; it is not sent then.
+            pub fn wait(self) -> <Self as std::future::IntoFuture>::Output
+            where
+                $($bounds)*
+            {
+                let runtime = self.api.runtime().clone();
+                crate::blocking::answer(&runtime, std::future::IntoFuture::into_future(self))
+            }
+
             /// Starts the call without waiting for it. An error is logged and
             /// [counted](crate::Client::unawaited_errors), and never surfaces. Calls that are detached one after another
             /// may be carried out in any order, unless they share a [queue](Self::queue).

@@ -1,6 +1,9 @@
 //! What an account can do: calls of Telegram's methods.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use actix::Addr;
 use actogram_actors::{Account, ApiActor, CallPolicy};
@@ -8,7 +11,8 @@ use actogram_runtime::Failures;
 use actogram_tl::{Encode, Function, enums, functions, tables, types};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     Error, PeerId, PeerRef, Result, Secret, Text,
@@ -29,6 +33,8 @@ struct Inner {
     defaults: CallPolicy,
     runtime: Handle,
     failures: Failures,
+    /// Calls that nobody waits for, since the last shutdown was begun.
+    detached: Mutex<TaskTracker>,
     #[cfg(feature = "http")]
     http: crate::http::Lazy,
 }
@@ -55,6 +61,7 @@ impl Api {
                 defaults,
                 runtime,
                 failures,
+                detached: Mutex::default(),
                 #[cfg(feature = "http")]
                 http: crate::http::Lazy::new(network),
             }),
@@ -85,6 +92,27 @@ impl Api {
     /// Errors of what nobody awaits.
     pub(crate) fn failures(&self) -> &Failures {
         &self.inner.failures
+    }
+
+    /// Starts what nobody waits for but a shutdown.
+    pub(crate) fn spawn_detached(&self, call: impl Future<Output = ()> + Send + 'static) {
+        let tracker = self.inner.detached.lock();
+        let tracker = tracker.unwrap_or_else(PoisonError::into_inner);
+        tracker.spawn_on(call, &self.inner.runtime);
+    }
+
+    /// Waits for the calls that were detached before: they may not have reached the account yet, which, once it shuts down,
+    /// would refuse them.
+    pub(crate) async fn settle_detached(&self, deadline: Duration) {
+        let detached = {
+            let tracker = self.inner.detached.lock();
+            std::mem::take(&mut *tracker.unwrap_or_else(PoisonError::into_inner))
+        };
+        detached.close();
+        if timeout(deadline, detached.wait()).await.is_err() {
+            let calls = detached.len();
+            tracing::warn!(calls, "detached calls are still under way at the deadline");
+        }
     }
 
     pub(crate) fn random_id(&self) -> i64 {

@@ -214,7 +214,8 @@ impl Client {
     /// Ends everything in order, and tells what was left undone. Each step is logged, and is an
     /// [`AccountEvent::ShuttingDown`]:
     ///
-    /// 1. loops are stopped, and no update is given to handlers any more; what runs has until `deadline`, and may call;
+    /// 1. loops are stopped, and no update is given to handlers any more; what runs, and what was detached, has until
+    ///    `deadline`, and may call;
     /// 2. new calls are refused, and given back; those under way have what is left of the time;
     /// 3. what is on its way is written, and the connection closed;
     /// 4. positions, keys and peers are stored.
@@ -222,9 +223,10 @@ impl Client {
     /// Updates that were not handled in time come again at the next start, with the same dedupe id.
     pub async fn shutdown(self, deadline: Duration) -> ShutdownReport {
         let until = Instant::now() + deadline;
-        let (loops_left, updates_unhandled) = tokio::join!(
+        let (loops_left, updates_unhandled, ()) = tokio::join!(
             stop_loops(&self.loops, until),
-            self.account().settle_updates(deadline)
+            self.account().settle_updates(deadline),
+            self.api.settle_detached(deadline),
         );
         self.dispatcher.addr().do_send(Close);
         let rest = until.saturating_duration_since(Instant::now());

@@ -215,6 +215,22 @@ fn a_handler_that_waits_costs_its_update_and_no_more() {
 }
 
 #[test]
+fn a_client_that_is_dropped_sends_what_was_detached() {
+    in_time(|| {
+        let elsewhere = Elsewhere::new();
+        let (client, me) = elsewhere.person("9996628030");
+        for number in 0..20 {
+            let text = format!("line {number}");
+            client.api().send_message("me", text).queue("all").detach();
+        }
+        drop(client);
+        let lines: Vec<_> = (0..20).map(|number| format!("line {number}")).collect();
+        assert_eq!(elsewhere.saved(me), lines);
+        elsewhere.end();
+    });
+}
+
+#[test]
 fn calls_of_a_client_that_is_gone_are_errors() {
     in_time(|| {
         let elsewhere = Elsewhere::new();

@@ -223,6 +223,17 @@ async fn s05_async_functions_call_each_other_to_any_depth() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s06_a_call_that_was_ignored_before_the_end_is_carried_out() {
+    let (stage, bot) = Stage::new("parting_bot").await;
+    for _ in 0..20 {
+        bot.api().send_message(stage.ann, "good bye").detach();
+    }
+    in_time(bot.shutdown(HANG)).await;
+    assert_eq!(stage.received().len(), 20);
+    stage.datacenter.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s08_a_handler_that_blocks_its_thread_stalls_handlers_only() {
     let (stage, bot) = Stage::new("blocking_bot").await;
     let bob = stage.somebody("9996629008");

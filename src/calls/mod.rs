@@ -162,14 +162,15 @@ macro_rules! call_options {
 
             /// Starts the call without waiting for it. An error is logged and
             /// [counted](crate::Client::unawaited_errors), and never surfaces. Calls that are detached one after another
-            /// may be carried out in any order, unless they share a [queue](Self::queue).
+            /// may be carried out in any order, unless they share a [queue](Self::queue). A
+            /// [shutdown](crate::Client::shutdown) waits for them, up to its deadline.
             pub fn detach(self)
             where
                 $($bounds)*
             {
                 let api = self.api.clone();
                 let call = std::future::IntoFuture::into_future(self);
-                api.runtime().clone().spawn(async move {
+                api.clone().spawn_detached(async move {
                     if let Err(error) = call.await {
                         let failures = api.failures().with(actogram_runtime::Escalation::Report);
                         failures.report("a detached call", actogram_runtime::ExitReason::error(error));

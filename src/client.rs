@@ -199,14 +199,11 @@ impl Client {
         self.start().await?;
         tokio::select! {
             done = work => done,
-            ended = self.ended() => Err(ended),
-            failure = self.failures.surfaced() => {
-                Err(Error::Engine(format!("{} failed: {}", failure.who, failure.reason)))
-            }
+            failed = self.failed() => Err(failed),
         }
     }
 
-    async fn ended(&self) -> Error {
+    pub(crate) async fn ended(&self) -> Error {
         let reason = self.account().ended().await;
         Error::Engine(format!("the account ended: {reason}"))
     }

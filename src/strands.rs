@@ -4,7 +4,7 @@ use std::{error::Error as StdError, future::Future};
 
 use actogram_runtime::{Escalation, Strand, call_fork_on};
 
-use crate::Client;
+use crate::{Client, Error};
 
 impl Client {
     /// Runs a future as a strand of its own, beginning now: up to its first suspension before this returns.
@@ -59,6 +59,32 @@ impl Client {
             tokio::task::yield_now().await;
             future.await
         }));
+    }
+
+    /// Waits for what would end [`run`](Self::run) with an error: the account's end, or an error of a loop or fork that
+    /// nobody awaits and that must not be overlooked. For programs that have a main loop of their own, such as a web
+    /// server's, and listen for signals themselves.
+    ///
+    /// ```no_run
+    /// # use actogram::prelude::*;
+    /// # async fn serve() -> Result<()> { Ok(()) }
+    /// # async fn act(client: Client) -> Result<()> {
+    /// client.start().await?;
+    /// let outcome = tokio::select! {
+    ///     served = serve() => served,
+    ///     failed = client.failed() => Err(failed),
+    /// };
+    /// client.shutdown(std::time::Duration::from_secs(10)).await;
+    /// outcome
+    /// # }
+    /// ```
+    pub async fn failed(&self) -> Error {
+        tokio::select! {
+            ended = self.ended() => ended,
+            failure = self.failures.surfaced() => {
+                Error::Engine(format!("{} failed: {}", failure.who, failure.reason))
+            }
+        }
     }
 
     /// How many errors there were that nobody awaited: of detached calls, strands and loops.

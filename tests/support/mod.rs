@@ -7,7 +7,9 @@
 )]
 
 pub mod accounts;
+pub mod http;
 pub mod lanes;
+pub mod processes;
 pub mod proxies;
 pub mod virtual_time;
 

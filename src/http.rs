@@ -33,13 +33,14 @@ impl Api {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Settings`] if TLS cannot be set up.
+    /// [`Error::Settings`] if TLS cannot be set up; [`Error::Io`] if a file of certificates cannot be read.
     pub fn http(&self) -> Result<HttpClient> {
         let lazy = self.lazy_http();
         if let Some(client) = lazy.client.get() {
             return Ok(client.clone());
         }
-        let client = HttpClient::new(&lazy.settings.dialer_config(), &[])
+        let settings = &lazy.settings;
+        let client = HttpClient::new(&settings.dialer_config()?, &settings.trusted()?)
             .map_err(|error| Error::Settings(format!("`network`: {error}")))?;
         Ok(lazy.client.get_or_init(|| client).clone())
     }

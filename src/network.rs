@@ -1,9 +1,9 @@
 //! How hosts are reached: settings of proxies.
 
-use std::{fmt, time::Duration};
+use std::{fmt, marker::PhantomData, path::PathBuf, str::FromStr, time::Duration};
 
 use actogram_actors::NetworkConnector;
-use actogram_net::{DialerConfig, Proxy, ProxyOrder};
+use actogram_net::{DialerConfig, DohServer, Proxy, ProxyOrder};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, SeqAccess, Visitor},
@@ -26,7 +26,7 @@ use crate::{Error, Result, Secret};
 #[non_exhaustive]
 pub struct NetworkSettings {
     /// The proxies, in the order in which they are tried. Their credentials are never shown.
-    #[serde(deserialize_with = "proxies")]
+    #[serde(deserialize_with = "words")]
     pub proxies: Vec<Proxy>,
     /// `direct_first` (proxies only if a direct connection fails), `proxy_first`, or `proxy_only`.
     #[serde(deserialize_with = "order")]
@@ -35,7 +35,23 @@ pub struct NetworkSettings {
     pub prefer_ipv6: bool,
     /// How long, in seconds, one attempt to connect may take. At least 1.
     pub connect_limit: u64,
+    /// Whether names are looked up by DNS over HTTPS, and by the system only if that gives nothing. Proxies look names up
+    /// themselves; their own names are asked of the system. Needs the feature `doh`.
+    pub doh: bool,
+    /// The servers to ask, in order: `https://host[:port]/path`, with `#name` behind it if the host is an address.
+    #[serde(deserialize_with = "words")]
+    pub doh_servers: Vec<DohServer>,
+    /// Files (PEM) with certificates of further authorities, besides Mozilla's, that servers of HTTP and of DNS over HTTPS
+    /// may be certified by.
+    #[serde(deserialize_with = "words")]
+    pub trusted_certificates: Vec<PathBuf>,
 }
+
+/// Who is asked unless the settings say otherwise.
+const DOH_SERVERS: [&str; 2] = [
+    "https://1.1.1.1/dns-query#cloudflare-dns.com",
+    "https://8.8.8.8/dns-query#dns.google",
+];
 
 impl Default for NetworkSettings {
     fn default() -> Self {
@@ -44,6 +60,13 @@ impl Default for NetworkSettings {
             proxy_order: ProxyOrder::default(),
             prefer_ipv6: false,
             connect_limit: 5,
+            doh: false,
+            // Constants, read by a test.
+            doh_servers: DOH_SERVERS
+                .iter()
+                .flat_map(|server| server.parse())
+                .collect(),
+            trusted_certificates: Vec::new(),
         }
     }
 }
@@ -51,17 +74,51 @@ impl Default for NetworkSettings {
 impl NetworkSettings {
     /// What connects to datacenters by these settings.
     pub(crate) fn connector(&self) -> Result<NetworkConnector> {
-        NetworkConnector::new(self.dialer_config())
+        NetworkConnector::new(self.dialer_config()?)
             .map_err(|error| Error::Settings(format!("`network.proxies`: {error}")))
     }
 
-    pub(crate) fn dialer_config(&self) -> DialerConfig {
+    pub(crate) fn dialer_config(&self) -> Result<DialerConfig> {
         let mut config = DialerConfig::default();
         config.proxies.clone_from(&self.proxies);
         config.order = self.proxy_order;
         config.prefer_ipv6 = self.prefer_ipv6;
         config.connect_limit = Duration::from_secs(self.connect_limit.clamp(1, 3600));
-        config
+        if self.doh {
+            self.use_doh(&mut config)?;
+        }
+        Ok(config)
+    }
+
+    #[cfg(feature = "doh")]
+    fn use_doh(&self, config: &mut DialerConfig) -> Result<()> {
+        let servers = self.doh_servers.clone();
+        let doh = actogram_net::DohResolver::with_system(servers, &self.trusted()?)
+            .map_err(|error| Error::Settings(format!("`network.doh_servers`: {error}")))?;
+        config.resolver = std::sync::Arc::new(doh);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "doh"))]
+    fn use_doh(&self, _: &mut DialerConfig) -> Result<()> {
+        Err(Error::Settings(
+            "`network.doh` is set, but this program was built without the feature `doh`".to_owned(),
+        ))
+    }
+
+    /// The certificates in the files of `trusted_certificates`, in DER.
+    #[cfg(any(feature = "doh", feature = "http"))]
+    pub(crate) fn trusted(&self) -> Result<Vec<Vec<u8>>> {
+        let mut trusted = Vec::new();
+        for path in &self.trusted_certificates {
+            let named = format!("`network.trusted_certificates`: {}", path.display());
+            let pem = std::fs::read(path)
+                .map_err(|error| Error::io(format!("reading {named}"), error))?;
+            let found = actogram_net::certificates(&pem)
+                .map_err(|error| Error::Settings(format!("{named}: {error}")))?;
+            trusted.extend(found);
+        }
+        Ok(trusted)
     }
 }
 
@@ -71,33 +128,37 @@ fn order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ProxyOrder, D::Er
         .map_err(D::Error::custom)
 }
 
-/// A list, or one text with spaces between: the environment knows no lists.
-fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Proxy>, D::Error> {
-    struct Proxies;
+/// A list, or one text with spaces between: the environment knows no lists. Some hold passwords.
+fn words<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    struct Words<T>(PhantomData<T>);
 
-    impl<'de> Visitor<'de> for Proxies {
-        type Value = Vec<Proxy>;
+    impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for Words<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of proxies, or one text with spaces between them")
+            f.write_str("a list, or one text with spaces between its parts")
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
             text.split_whitespace()
-                .map(|proxy| proxy.parse().map_err(E::custom))
+                .map(|word| word.parse().map_err(E::custom))
                 .collect()
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut proxies = Vec::new();
+            let mut words = Vec::new();
             while let Some(text) = list.next_element::<Secret>()? {
-                proxies.push(text.expose().parse().map_err(A::Error::custom)?);
+                words.push(text.expose().parse().map_err(A::Error::custom)?);
             }
-            Ok(proxies)
+            Ok(words)
         }
     }
 
-    deserializer.deserialize_any(Proxies)
+    deserializer.deserialize_any(Words(PhantomData))
 }
 
 #[cfg(test)]

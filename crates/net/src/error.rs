@@ -161,11 +161,16 @@ pub enum NetworkError {
     #[error("the order is `proxy_only`, but there are no proxies; give at least one")]
     NoProxies,
     /// The address of a DNS server is none.
-    #[error("{given:?} is no DNS over HTTPS server; https://host[:port]/path was expected")]
+    #[error(
+        "{given:?} is no DNS over HTTPS server; https://host[:port]/path was expected, and #name behind it if the host is an address"
+    )]
     DohServer {
         /// What was given.
         given: String,
     },
+    /// Names are to be looked up by DNS over HTTPS, and there is no server.
+    #[error("there is no DNS over HTTPS server; give at least one")]
+    NoDohServers,
     /// A certificate could not be read.
     #[error("the trusted certificates cannot be used: {0}")]
     Certificates(String),

@@ -27,6 +27,7 @@ use crate::{
     proxy::{Proxy, ProxyOrder, ProxyScheme},
     resolve::Resolve,
     routes::Routes,
+    tls,
 };
 
 /// How long a server may be silent.
@@ -143,7 +144,7 @@ impl HttpClient {
             return Err(NetworkError::NoProxies);
         }
         let routes = Routes::new(&config.proxies, config.order);
-        let (jar, tls) = (Arc::new(Jar::default()), tls(trusted)?);
+        let (jar, tls) = (Arc::new(Jar::default()), tls::config(trusted)?);
         let failed = |error: reqwest::Error| NetworkError::Tls(chain(error));
         let mut clients = Vec::new();
         for route in (0..routes.len()).filter_map(|way| routes.route(way)) {
@@ -387,23 +388,6 @@ fn url(proxy: &Proxy) -> Zeroizing<String> {
     let address = proxy.to_string();
     let address = address.split_once("://").map_or("", |(_, address)| address);
     Zeroizing::new(format!("{scheme}://{}{address}", credentials.as_str()))
-}
-
-fn tls(trusted: &[Vec<u8>]) -> Result<rustls::ClientConfig, NetworkError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for certificate in trusted {
-        roots
-            .add(certificate.clone().into())
-            .map_err(|error| NetworkError::Certificates(error.to_string()))?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| NetworkError::Tls(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
 }
 
 /// Our resolvers, for the HTTP library.

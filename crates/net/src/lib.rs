@@ -1,4 +1,5 @@
-//! Ways to a host: directly or by SOCKS5 and HTTP proxies, names resolved by the system.
+//! Ways to a host: directly or by SOCKS5 and HTTP proxies, names resolved by the system or, with the feature `doh`, by DNS
+//! over HTTPS.
 //!
 //! ```no_run
 //! # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,6 +16,9 @@
 
 mod connection;
 mod dialer;
+#[cfg(feature = "doh")]
+mod doh;
+mod doh_server;
 mod error;
 mod happy_eyeballs;
 #[cfg(feature = "http")]
@@ -23,11 +27,18 @@ mod proxy;
 mod resolve;
 mod routes;
 mod stream;
+#[cfg(any(feature = "http", feature = "doh"))]
+mod tls;
 mod tunnel;
 
 pub use connection::{AnsweredByHttp, Connection};
 pub use dialer::{Dialer, DialerConfig};
+#[cfg(feature = "doh")]
+pub use doh::DohResolver;
+pub use doh_server::DohServer;
 pub use error::{Attempt, ConnectError, Failure, NetworkError, ProxyError, ResolveError, Route};
 pub use proxy::{ParseProxyError, Proxy, ProxyOrder, ProxyScheme, UnknownProxyOrder};
 pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use stream::{BoxedStream, Opening, Sockets, Stream, TcpSockets};
+#[cfg(any(feature = "http", feature = "doh"))]
+pub use tls::certificates;

@@ -386,6 +386,68 @@ fn stop_is_handled_within_one_turn_behind_ten_thousand_signals() {
 }
 
 #[test]
+fn a_pause_lasts_as_long_whether_signals_are_kept_or_not() {
+    #[derive(Clone)]
+    struct Napper(Log);
+    impl SignalLoop for Napper {
+        type Signal = i64;
+        fn name(&self) -> String {
+            "napper".into()
+        }
+        async fn run(&mut self, cx: &mut LoopCx<i64>) -> Result<(), LoopError> {
+            let say = |what: String, since: Instant| {
+                let line = format!("{what} after {} s", since.elapsed().as_secs());
+                self.0.lock().unwrap().push(line);
+            };
+            for kept in ["kept", "none"] {
+                let since = Instant::now();
+                let nap = cx.pause(5 * S);
+                tokio::time::sleep(3 * S).await;
+                nap.await;
+                say(kept.to_owned(), since);
+                while let Waited::Signal(_) = cx.wait_signal(async {}).await? {}
+            }
+            cx.pause(None::<Duration>).await;
+            // One pause that goes on across signals.
+            let since = Instant::now();
+            let mut nap = std::pin::pin!(cx.pause(5 * S));
+            while let Waited::Signal(n) = cx.wait_signal(nap.as_mut()).await? {
+                say(format!("signal {n}"), since);
+                tokio::time::sleep(S).await;
+            }
+            say("one pause".to_owned(), since);
+            Ok(())
+        }
+    }
+    virtual_time(async {
+        let log = Log::default();
+        let l = loop_of(Napper(Arc::clone(&log)), ()).spawn();
+        let before = [l.signal(1), l.signal(2)];
+        for ack in before {
+            assert_eq!(ack.await, Ok(SignalOutcome::Queued));
+        }
+        tokio::time::sleep(4 * S).await;
+        assert_eq!(l.status().resumes_in_ms, Some(1000));
+        tokio::time::sleep(20 * S).await;
+        assert_eq!(take(&log), ["kept after 5 s", "none after 5 s"]);
+
+        let (woken, three, four) = (l.resume(), l.signal(3), l.signal(4));
+        assert_eq!(woken.await, Ok(true));
+        assert_eq!(three.await, Ok(SignalOutcome::Queued));
+        assert_eq!(four.await, Ok(SignalOutcome::Queued));
+        l.until_ended().await.unwrap();
+        assert_eq!(
+            take(&log),
+            [
+                "signal 3 after 0 s",
+                "signal 4 after 1 s",
+                "one pause after 5 s"
+            ]
+        );
+    });
+}
+
+#[test]
 fn pause_from_outside_holds_the_loop_until_resume_but_not_its_signals() {
     virtual_time(async {
         let (value, log) = cron(Some(S));

@@ -468,7 +468,8 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
 
     fn signal(&mut self, item: Item<L::Signal>) -> SignalOutcome {
         if self.is_running() {
-            let capacity = self.core.settings().capacity;
+            let settings = self.core.settings.as_deref();
+            let capacity = settings.map_or(SIGNAL_CAPACITY, |settings| settings.capacity);
             self.board().signal(item, capacity)
         } else {
             SignalOutcome::Stopped

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicU32, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -83,15 +86,74 @@ pub struct LoopStatus {
 /// What a loop's actor, its body and its handles share.
 pub(crate) struct Board<S> {
     pub(super) name: Arc<str>,
+    naps: Naps,
     inner: Mutex<Inner<S>>,
 }
 
-/// The pause that was begun last.
-#[derive(Clone, Copy, PartialEq)]
-enum NapState {
-    None,
-    Pending,
-    Resumed,
+/// The pause that was begun last. Changed on the loop's own thread; not under the lock, since one that gives way to a
+/// signal, which is what most do where signals are many, would need it for nothing else.
+struct Naps {
+    /// Counts pauses, so that a later one can tell that it took the place of an earlier.
+    serial: AtomicU32,
+    state: AtomicU8,
+}
+
+impl Naps {
+    const NONE: u8 = 0;
+    const PENDING: u8 = 1;
+    const RESUMED: u8 = 2;
+
+    fn begin(&self) -> u32 {
+        let serial = self.serial().wrapping_add(1);
+        self.serial.store(serial, Relaxed);
+        self.state.store(Self::PENDING, Relaxed);
+        serial
+    }
+
+    fn serial(&self) -> u32 {
+        self.serial.load(Relaxed)
+    }
+
+    fn state(&self) -> u8 {
+        self.state.load(Relaxed)
+    }
+
+    fn any(&self) -> bool {
+        self.state() != Self::NONE
+    }
+
+    fn resume(&self) {
+        self.state.store(Self::RESUMED, Relaxed);
+    }
+
+    fn end(&self) {
+        self.state.store(Self::NONE, Relaxed);
+    }
+}
+
+/// When a back-off or a pause ends.
+#[derive(Clone, Copy)]
+enum Deadline {
+    Never,
+    At(Instant),
+    /// A pause of this length whose clock does not run yet, see [`LoopCx::pause`].
+    In(Duration),
+}
+
+impl Deadline {
+    fn after(time: Duration) -> Self {
+        Instant::now()
+            .checked_add(time)
+            .map_or(Self::Never, Self::At)
+    }
+
+    fn left(self) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::At(until) => Some(until.saturating_duration_since(Instant::now())),
+            Self::In(time) => Some(time),
+        }
+    }
 }
 
 pub(super) enum Item<S> {
@@ -113,18 +175,15 @@ struct Inner<S> {
     last_pause: Option<Option<Duration>>,
     signals_dropped: u64,
     restarts: u32,
-    /// Counts pauses, so that a later one can tell that it took the place of an earlier.
-    naps: u32,
     /// Only of loops that have failed.
     troubles: Option<Box<Troubles>>,
     /// Only of loops that were signalled.
     #[allow(clippy::box_collection)] // three words less for each loop without
     signals: Option<Box<VecDeque<Item<S>>>>,
-    /// End of the pause, or of the back-off.
-    deadline: Option<Instant>,
+    /// End of the back-off, or of the pause if there is one.
+    deadline: Deadline,
     timer: Option<Pin<Box<Sleep>>>,
     waker: Option<Waker>,
-    nap: NapState,
     running: bool,
     paused: bool,
     backing_off: bool,
@@ -142,9 +201,10 @@ impl<S> Inner<S> {
         self.signals.as_ref().map_or(0, |signals| signals.len())
     }
 
-    fn end_nap(&mut self) {
-        self.nap = NapState::None;
-        self.deadline = None;
+    fn fix_deadline(&mut self) {
+        if let Deadline::In(time) = self.deadline {
+            self.deadline = Deadline::after(time);
+        }
     }
 
     /// The waker that takes the place of the one before, which is given back to be dropped without the lock.
@@ -160,6 +220,10 @@ impl<S> Board<S> {
     pub(super) fn new(name: Arc<str>) -> Self {
         Self {
             name,
+            naps: Naps {
+                serial: AtomicU32::new(0),
+                state: AtomicU8::new(Naps::NONE),
+            },
             inner: Mutex::new(Inner {
                 starts: 0,
                 ends: 0,
@@ -168,13 +232,11 @@ impl<S> Board<S> {
                 last_pause: None,
                 signals_dropped: 0,
                 restarts: 0,
-                naps: 0,
                 troubles: None,
                 signals: None,
-                deadline: None,
+                deadline: Deadline::Never,
                 timer: None,
                 waker: None,
-                nap: NapState::None,
                 running: false,
                 paused: true,
                 backing_off: false,
@@ -194,8 +256,8 @@ impl<S> Board<S> {
     pub(super) fn read(&self) -> LoopStatus {
         let inner = self.inner();
         let troubles = inner.troubles.as_deref();
-        let until = (inner.deadline)
-            .filter(|_| inner.backing_off || (inner.paused && inner.running && !inner.hold));
+        let naps = inner.paused && inner.running && !inner.hold && self.naps.any();
+        let left = (inner.backing_off || naps).then(|| inner.deadline.left());
         LoopStatus {
             name: self.name.to_string(),
             running: inner.running,
@@ -207,10 +269,9 @@ impl<S> Board<S> {
             iterations: inner.iterations,
             pauses: inner.pauses,
             last_pause: inner.last_pause,
-            resumes_in_ms: until.map(|until| {
-                u64::try_from(until.saturating_duration_since(Instant::now()).as_millis())
-                    .unwrap_or(u64::MAX)
-            }),
+            resumes_in_ms: left
+                .flatten()
+                .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             signals_queued: inner.queued(),
             signals_dropped: inner.signals_dropped,
             last_error: troubles.and_then(|troubles| troubles.last_error.clone()),
@@ -230,8 +291,8 @@ impl<S> Board<S> {
 
     /// A new body begins.
     pub(super) fn begin(&self) {
+        self.naps.end();
         let mut inner = self.inner();
-        inner.end_nap();
         inner.starts += 1;
         inner.running = true;
         inner.backing_off = false;
@@ -252,18 +313,25 @@ impl<S> Board<S> {
     pub(super) fn after_poll(&self) -> (bool, Option<u32>) {
         let mut inner = self.inner();
         inner.paused = inner.napping;
-        (inner.stopping && inner.parked, inner.present_nap())
+        if self.naps.any() {
+            inner.fix_deadline();
+        }
+        (inner.stopping && inner.parked, self.nap_of(&inner))
+    }
+
+    fn nap_of(&self, inner: &Inner<S>) -> Option<u32> {
+        (inner.napping && self.naps.any()).then(|| self.naps.serial())
     }
 
     /// Which pause it is in.
     pub(super) fn present_nap(&self) -> Option<u32> {
-        self.inner().present_nap()
+        self.nap_of(&self.inner())
     }
 
     /// The body is gone.
     pub(super) fn ended(&self, keep_signals: bool) {
+        self.naps.end();
         let mut inner = self.inner();
-        inner.end_nap();
         inner.ends += 1;
         let gone = inner.rest(keep_signals);
         drop(inner);
@@ -281,7 +349,7 @@ impl<S> Board<S> {
         inner.running = false;
         inner.backing_off = false;
         inner.paused = true;
-        inner.deadline = None;
+        inner.deadline = Deadline::Never;
     }
 
     pub(super) fn failed(&self, reason: &ExitReason) {
@@ -294,7 +362,7 @@ impl<S> Board<S> {
         let mut inner = self.inner();
         inner.backing_off = true;
         inner.paused = true;
-        inner.deadline = Some(until);
+        inner.deadline = Deadline::At(until);
         let reasons = &mut inner.troubles.get_or_insert_default().restart_reasons;
         if reasons.len() == REASONS_KEPT {
             reasons.remove(0);
@@ -337,8 +405,8 @@ impl<S> Board<S> {
     pub(super) fn resume(&self) -> bool {
         let mut inner = self.inner();
         let mut held = std::mem::take(&mut inner.hold);
-        if inner.napping && inner.nap != NapState::None {
-            inner.nap = NapState::Resumed;
+        if self.nap_of(&inner).is_some() {
+            self.naps.resume();
             held = true;
         }
         drop(inner);
@@ -347,8 +415,7 @@ impl<S> Board<S> {
     }
 
     pub(super) fn napping(&self) -> bool {
-        let inner = self.inner();
-        inner.napping && inner.nap != NapState::None
+        self.present_nap().is_some()
     }
 
     pub(super) fn signal(&self, item: Item<S>, capacity: usize) -> SignalOutcome {
@@ -378,10 +445,6 @@ impl<S> Board<S> {
 }
 
 impl<S> Inner<S> {
-    fn present_nap(&self) -> Option<u32> {
-        (self.napping && self.nap != NapState::None).then_some(self.naps)
-    }
-
     fn rest(&mut self, keep_signals: bool) -> Gone<S> {
         self.paused = true;
         self.waiting = false;
@@ -494,17 +557,21 @@ impl<S, E> LoopCx<S, E> {
 
     /// A pause: done after this time or when the loop is resumed, whichever is first. `None` is until resumed.
     ///
-    /// The time counts from this call. Nothing or less does not suspend. A second pause replaces the time of one that is still
+    /// The time counts from this call, or, if a signal is kept for the loop, from when this is first polled or the body next
+    /// suspends: mostly the signal is taken instead, and the clock need not be read. Nothing or less does not suspend. A second pause replaces the time of one that is still
     /// pending. A loop that is stopped ends in its pause: the body is dropped there.
     pub fn pause(&self, time: impl IntoPause) -> Nap<S> {
         let time = time.into_pause();
-        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let serial = self.board.naps.begin();
         let mut inner = self.board.inner();
-        inner.naps = inner.naps.wrapping_add(1);
-        inner.nap = NapState::Pending;
-        inner.deadline = deadline;
+        inner.deadline = match time {
+            None => Deadline::Never,
+            Some(time) if inner.queued() > 0 => Deadline::In(time),
+            Some(time) => Deadline::after(time),
+        };
+        drop(inner);
         Nap {
-            serial: inner.naps,
+            serial,
             board: Arc::clone(&self.board),
         }
     }
@@ -519,13 +586,15 @@ impl<S, E> LoopCx<S, E> {
         &mut self,
         future: F,
     ) -> Result<Waited<F::Output, S>, LoopError> {
-        struct Waiting<'a, S>(&'a Board<S>);
+        struct Waiting<'a, S>(&'a Board<S>, bool);
         impl<S> Drop for Waiting<'_, S> {
             fn drop(&mut self) {
-                self.0.inner().waiting = false;
+                if self.1 {
+                    self.0.inner().waiting = false;
+                }
             }
         }
-        let waiting = Waiting(&self.board);
+        let mut waiting = Waiting(&self.board, false);
         let mut future = pin!(future);
         poll_fn(|task| {
             let board = waiting.0;
@@ -554,6 +623,8 @@ impl<S, E> LoopCx<S, E> {
             let mut inner = board.inner();
             inner.parked = true;
             inner.waiting = true;
+            drop(inner);
+            waiting.1 = true;
             Poll::Pending
         })
         .await
@@ -599,7 +670,7 @@ impl<S> Future for Nap<S> {
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.board.inner();
         let before = inner.wake_with(task.waker());
-        let polled = inner.poll_nap(task);
+        let polled = inner.poll_nap(&self.board.naps, task);
         drop(inner);
         drop(before);
         polled
@@ -607,25 +678,27 @@ impl<S> Future for Nap<S> {
 }
 
 impl<S> Inner<S> {
-    fn poll_nap(&mut self, task: &mut Context<'_>) -> Poll<()> {
+    fn poll_nap(&mut self, naps: &Naps, task: &mut Context<'_>) -> Poll<()> {
         if self.stopping {
             self.parked = true;
             self.napping = true;
             return Poll::Pending;
         }
         // A later pause took the place of this one; both end together.
-        match self.nap {
-            NapState::None => return Poll::Ready(()),
-            NapState::Resumed => {
-                self.end_nap();
+        match naps.state() {
+            Naps::NONE => return Poll::Ready(()),
+            Naps::RESUMED => {
+                naps.end();
                 return Poll::Ready(());
             }
-            NapState::Pending => {}
+            _ => {}
         }
-        if let Some(deadline) = self.deadline.filter(|_| !self.hold)
+        self.fix_deadline();
+        if let Deadline::At(deadline) = self.deadline
+            && !self.hold
             && (deadline <= Instant::now() || self.sleep_until(deadline, task).is_ready())
         {
-            self.end_nap();
+            naps.end();
             return Poll::Ready(());
         }
         self.parked = true;
@@ -647,9 +720,9 @@ impl<S> Inner<S> {
 
 impl<S> Drop for Nap<S> {
     fn drop(&mut self) {
-        let mut inner = self.board.inner();
-        if inner.naps == self.serial && inner.nap != NapState::None {
-            inner.end_nap();
+        let naps = &self.board.naps;
+        if naps.serial() == self.serial {
+            naps.end();
         }
     }
 }

@@ -181,6 +181,8 @@ where
         });
         let mut actor = supervise(move |_| LoopActor::new(Arc::clone(&core)))
             .shared_name(Arc::clone(&board.name))
+            // The most frequent first: it is the order in which a message is looked up.
+            .control::<Signal<L::Signal>>()
             .control::<Start>()
             .control::<Stop>()
             .control::<Pause>()
@@ -188,8 +190,7 @@ where
             .control::<Status>()
             .control::<UntilPaused>()
             .control::<UntilEnded>()
-            .control::<SignalError>()
-            .control::<Signal<L::Signal>>();
+            .control::<SignalError>();
         if let Some(parent) = &self.parent {
             actor = actor.under(parent);
         }

@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -87,35 +87,37 @@ pub struct LoopStatus {
 pub(crate) struct Board<S> {
     pub(super) name: Arc<str>,
     naps: Naps,
+    /// Beside the counter above, where it takes no room.
+    restarts: AtomicU32,
     inner: Mutex<Inner<S>>,
 }
 
 /// The pause that was begun last. Changed on the loop's own thread; not under the lock, since one that gives way to a
 /// signal, which is what most do where signals are many, would need it for nothing else.
-struct Naps {
-    /// Counts pauses, so that a later one can tell that it took the place of an earlier.
-    serial: AtomicU32,
-    state: AtomicU8,
-}
+struct Naps(
+    /// The state in the lowest two bits. Above them pauses are counted, so that a later one can tell that it took the place of
+    /// an earlier.
+    AtomicU32,
+);
 
 impl Naps {
-    const NONE: u8 = 0;
-    const PENDING: u8 = 1;
-    const RESUMED: u8 = 2;
+    const NONE: u32 = 0;
+    const PENDING: u32 = 1;
+    const RESUMED: u32 = 2;
+    const STATES: u32 = 3;
 
     fn begin(&self) -> u32 {
-        let serial = self.serial().wrapping_add(1);
-        self.serial.store(serial, Relaxed);
-        self.state.store(Self::PENDING, Relaxed);
+        let serial = (self.serial() | Self::STATES).wrapping_add(1);
+        self.0.store(serial | Self::PENDING, Relaxed);
         serial
     }
 
     fn serial(&self) -> u32 {
-        self.serial.load(Relaxed)
+        self.0.load(Relaxed) & !Self::STATES
     }
 
-    fn state(&self) -> u8 {
-        self.state.load(Relaxed)
+    fn state(&self) -> u32 {
+        self.0.load(Relaxed) & Self::STATES
     }
 
     fn any(&self) -> bool {
@@ -123,11 +125,11 @@ impl Naps {
     }
 
     fn resume(&self) {
-        self.state.store(Self::RESUMED, Relaxed);
+        self.0.store(self.serial() | Self::RESUMED, Relaxed);
     }
 
     fn end(&self) {
-        self.state.store(Self::NONE, Relaxed);
+        self.0.store(self.serial() | Self::NONE, Relaxed);
     }
 }
 
@@ -136,8 +138,9 @@ impl Naps {
 enum Deadline {
     Never,
     At(Instant),
-    /// A pause of this length whose clock does not run yet, see [`LoopCx::pause`].
-    In(Duration),
+    /// A pause of so many nanoseconds whose clock does not run yet, see [`LoopCx::pause`]. (A `Duration` would make each loop
+    /// larger.)
+    In(u64),
 }
 
 impl Deadline {
@@ -151,7 +154,7 @@ impl Deadline {
         match self {
             Self::Never => None,
             Self::At(until) => Some(until.saturating_duration_since(Instant::now())),
-            Self::In(time) => Some(time),
+            Self::In(nanos) => Some(Duration::from_nanos(nanos)),
         }
     }
 }
@@ -174,7 +177,6 @@ struct Inner<S> {
     pauses: u64,
     last_pause: Option<Option<Duration>>,
     signals_dropped: u64,
-    restarts: u32,
     /// Only of loops that have failed.
     troubles: Option<Box<Troubles>>,
     /// Only of loops that were signalled.
@@ -202,8 +204,8 @@ impl<S> Inner<S> {
     }
 
     fn fix_deadline(&mut self) {
-        if let Deadline::In(time) = self.deadline {
-            self.deadline = Deadline::after(time);
+        if let Deadline::In(nanos) = self.deadline {
+            self.deadline = Deadline::after(Duration::from_nanos(nanos));
         }
     }
 
@@ -220,10 +222,8 @@ impl<S> Board<S> {
     pub(super) fn new(name: Arc<str>) -> Self {
         Self {
             name,
-            naps: Naps {
-                serial: AtomicU32::new(0),
-                state: AtomicU8::new(Naps::NONE),
-            },
+            naps: Naps(AtomicU32::new(Naps::NONE)),
+            restarts: AtomicU32::new(0),
             inner: Mutex::new(Inner {
                 starts: 0,
                 ends: 0,
@@ -231,7 +231,6 @@ impl<S> Board<S> {
                 pauses: 0,
                 last_pause: None,
                 signals_dropped: 0,
-                restarts: 0,
                 troubles: None,
                 signals: None,
                 deadline: Deadline::Never,
@@ -265,7 +264,7 @@ impl<S> Board<S> {
             backing_off: inner.backing_off,
             starts: inner.starts,
             ends: inner.ends,
-            restarts: inner.restarts.into(),
+            restarts: self.restarts.load(Relaxed).into(),
             iterations: inner.iterations,
             pauses: inner.pauses,
             last_pause: inner.last_pause,
@@ -371,7 +370,7 @@ impl<S> Board<S> {
     }
 
     pub(super) fn restarted(&self) {
-        self.inner().restarts += 1;
+        self.restarts.fetch_add(1, Relaxed);
     }
 
     /// Asks the body to end at its next resting place; whether it rests at one now.
@@ -552,7 +551,7 @@ impl<S, E> LoopCx<S, E> {
     /// How often this loop has been restarted after a failure.
     #[must_use]
     pub fn restarts(&self) -> u64 {
-        self.board.inner().restarts.into()
+        self.board.restarts.load(Relaxed).into()
     }
 
     /// A pause: done after this time or when the loop is resumed, whichever is first. `None` is until resumed.
@@ -566,8 +565,10 @@ impl<S, E> LoopCx<S, E> {
         let mut inner = self.board.inner();
         inner.deadline = match time {
             None => Deadline::Never,
-            Some(time) if inner.queued() > 0 => Deadline::In(time),
-            Some(time) => Deadline::after(time),
+            Some(time) => match u64::try_from(time.as_nanos()) {
+                Ok(nanos) if inner.queued() > 0 => Deadline::In(nanos),
+                _ => Deadline::after(time),
+            },
         };
         drop(inner);
         Nap {

@@ -3,7 +3,7 @@
 //! * `cargo xtask test [--long]`: installs what the tests need, runs them all, and lists what could not run and why;
 //! * `cargo xtask tidy`: the rules of the house that no compiler knows;
 //! * `cargo xtask schema`: imports the facts of Telegram's interface anew;
-//! * `cargo xtask bench`: runs the benches.
+//! * `cargo xtask bench [--check]`: runs the benches; with `--check` those that have bars, and fails if one is missed.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -28,7 +28,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["schema"] => schema::run(),
         ["bench"] => bench::run(),
-        _ => Err("usage: cargo xtask test [--long] | tidy | schema | bench".to_owned()),
+        ["bench", "--check"] => bench::check(),
+        _ => Err("usage: cargo xtask test [--long] | tidy | schema | bench [--check]".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,10 @@
 //! The same work done by actogram-runtime, plain actix, raw tokio, ractor and kameo, side by side in one run:
 //! `cargo run --release` here. Every figure is the median of several child processes, run in turn so that a noisy
-//! moment of the machine hits all alike.
+//! moment of the machine hits all alike. Below each table stands how it meets its bars; with `--check` a bar that is missed
+//! is an error. A number is how many rounds there are (9 unless told), words are the kinds of work that are wanted.
 #![allow(clippy::unwrap_used)]
 
+mod bars;
 mod kameo_peer;
 mod measure;
 mod plain;
@@ -10,8 +12,12 @@ mod ractor_peer;
 mod raw;
 mod supervised;
 
-use std::{collections::BTreeMap, env, process::Command};
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
 
+use bars::Rounds;
 use measure::Figure;
 
 /// One kind of work; a peer that cannot do it has no figure.
@@ -37,7 +43,7 @@ const PEERS: [(&str, Measure); 5] = [
     ("kameo", kameo_peer::measure),
 ];
 
-fn main() {
+fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         let deliberate = info.payload().downcast_ref::<&str>() == Some(&"deliberate");
         if !deliberate {
@@ -50,22 +56,40 @@ fn main() {
     {
         let (_, measure) = PEERS.iter().find(|(name, _)| name == peer).unwrap();
         println!("{}", serde_json::to_string(&measure(work)).unwrap());
-        return;
+        return ExitCode::SUCCESS;
     }
-    let repeats: usize = args.first().map_or(5, |n| n.parse().unwrap());
-    let wanted: Vec<_> = args.iter().skip(1).collect();
+    let (mut rounds, mut check, mut wanted) = (9, false, Vec::new());
+    for arg in &args {
+        if arg == "--check" {
+            check = true;
+        } else if let Ok(n) = arg.parse::<usize>() {
+            rounds = n.max(1);
+        } else if WORKS.iter().any(|(work, _)| work == arg) {
+            wanted.push(arg);
+        } else {
+            eprintln!("usage: peers [--check] [ROUNDS] [WORK ...]; no work is called `{arg}`");
+            return ExitCode::FAILURE;
+        }
+    }
+    let mut missed = 0;
     for (work, title) in WORKS {
         if !wanted.is_empty() && !wanted.iter().any(|w| *w == work) {
             continue;
         }
-        let mut figures = BTreeMap::<&str, Vec<Figure>>::new();
-        for _ in 0..repeats {
+        let mut figures = Rounds::new();
+        for _ in 0..rounds {
             for (peer, _) in PEERS {
                 figures.entry(peer).or_default().extend(child(peer, work));
             }
         }
         table(title, &figures);
+        missed += bars::judge(work, &figures);
     }
+    println!("\nbars missed: {missed}");
+    if check && missed > 0 {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
 fn child(peer: &str, work: &str) -> Option<Figure> {
@@ -86,7 +110,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn table(title: &str, figures: &BTreeMap<&str, Vec<Figure>>) {
+fn table(title: &str, figures: &Rounds) {
     println!("\n{title}");
     println!(
         "  {:<10} {:>12} {:>8} {:>10} {:>10} {:>8}",

@@ -102,6 +102,49 @@ fn queued_messages_that_panic_when_dropped_do_not_abort() {
     });
 }
 
+struct Plain;
+impl Actor for Plain {
+    type Context = Context<Self>;
+}
+impl Supervised for Plain {}
+impl Handler<Carry> for Plain {
+    type Result = ();
+    fn handle(&mut self, _: Carry, _: &mut Self::Context) {}
+}
+
+/// A plain actor that was killed with three bombs in its mailbox.
+async fn killed_with_bombs() -> Child<Plain> {
+    let child = supervise_plain(|_| Plain).spawn();
+    settle().await;
+    for _ in 0..3 {
+        child.addr().do_send(Carry(Bomb));
+    }
+    child.kill();
+    child
+}
+
+#[test]
+fn messages_that_panic_when_dropped_in_a_plain_mailbox_do_not_abort() {
+    virtual_time(async {
+        let child = killed_with_bombs().await;
+        let handle = child.handle();
+        drop(child);
+        assert!(matches!(handle.join().await, ExitReason::Killed));
+        settle().await;
+        assert_eq!(handle.state(), ChildState::Finished);
+    });
+}
+
+#[test]
+fn messages_that_panic_when_dropped_in_a_plain_mailbox_hit_who_drops_the_last_address() {
+    virtual_time(async {
+        let child = killed_with_bombs().await;
+        assert!(matches!(child.join().await, ExitReason::Killed));
+        let hit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(child)));
+        assert!(hit.is_err());
+    });
+}
+
 #[test]
 fn an_arbiter_that_ends_under_futures_that_panic_when_dropped_does_not_abort() {
     struct Keeper;

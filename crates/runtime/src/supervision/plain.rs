@@ -35,6 +35,10 @@ use crate::watchdog::turn_of;
 /// actor can starve its arbiter), message figures, the validity of `SpawnHandle`s per life, errors told apart from a normal
 /// end. A panic inside `stopping` or `stopped` is caught too.
 ///
+/// Messages that are left when it ends are dropped by actix's mailbox and not one by one as under `supervise`: if one panics
+/// when it is dropped, those behind it stay until the last address is dropped, and panic there, in the code of whoever
+/// dropped it.
+///
 /// ```
 /// # use actix::prelude::*; use actogram_runtime::supervise_plain;
 /// #[derive(Default)]

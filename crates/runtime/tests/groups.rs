@@ -512,9 +512,11 @@ fn p13_messages_to_a_restarting_actor_are_queued_and_none_vanishes() {
         let log = Log::default();
         let child = supervise(member(&log, "a")).backoff(steady()).spawn();
         let mut answers = Vec::new();
+        let mut while_down = 0;
         for round in 0..4 {
             child.addr().do_send(Fail);
             for n in 0..250 {
+                while_down += u32::from(matches!(child.state(), ChildState::BackingOff { .. }));
                 answers.push((round * 250 + n, child.send(Ask(round * 250 + n))));
                 if n % 50 == 0 {
                     tokio::time::sleep(3 * MS).await;
@@ -524,5 +526,8 @@ fn p13_messages_to_a_restarting_actor_are_queued_and_none_vanishes() {
         for (n, answer) in answers {
             assert_eq!(answer.await, Ok(n));
         }
+        // All but those that were sent before the first failure was handled.
+        assert_eq!(while_down, 999);
+        assert_eq!(child.restarts(), 4);
     });
 }

@@ -305,7 +305,7 @@ enum Payload {
 struct Catcher {
     seen: Seen,
     payload: Arc<Mutex<Payload>>,
-    caught: Arc<Mutex<Option<String>>>,
+    caught: Arc<Mutex<Option<LoopError>>>,
     interval_ms: Arc<AtomicU32>,
     /// The inner future: a pause of the loop, or a foreign sleep.
     pauses: bool,
@@ -330,7 +330,7 @@ impl SignalLoop for Catcher {
                 Ok(Waited::Signal(s)) => *self.payload.lock().unwrap() = Payload::Got(s),
                 Ok(Waited::Done(())) => *self.payload.lock().unwrap() = Payload::Timer,
                 Err(e) => {
-                    *self.caught.lock().unwrap() = Some(e.to_string());
+                    *self.caught.lock().unwrap() = Some(e);
                     break;
                 }
             }
@@ -375,10 +375,12 @@ fn o7(pauses: bool) {
         tokio::time::sleep(110 * MS).await;
         assert_eq!(*payload.lock().unwrap(), Payload::Timer);
         after(&l, &seen).await;
-        let outcome = l.signal_error(LoopError::msg("Test")).await;
+        let error = LoopError::msg("Test");
+        let outcome = l.signal_error(error.clone()).await;
         assert_eq!(outcome, Ok(SignalOutcome::Delivered));
         settle().await;
-        assert_eq!(value.caught.lock().unwrap().as_deref(), Some("Test"));
+        let caught = value.caught.lock().unwrap().take().unwrap();
+        assert!(Arc::ptr_eq(&caught.shared(), &error.shared()), "{caught}");
         fin(&l, &seen);
     });
 }

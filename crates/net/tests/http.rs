@@ -11,6 +11,7 @@ use actogram_net::{
     Dialer, DialerConfig, NetworkError, ProxyOrder, ResolveError, Resolving, Route,
     http::{HttpClient, HttpError, HttpFailure, reqwest::Method},
 };
+use futures_util::future::join_all;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -273,4 +274,275 @@ async fn malformed_requests_and_configurations_are_refused() {
     assert_eq!(Dialer::new(none).unwrap_err(), NetworkError::NoProxies);
     let error = HttpClient::new(&config(&[], ProxyOrder::DirectFirst), &[vec![1]]);
     assert!(matches!(error, Err(NetworkError::Certificates(_))));
+}
+
+/// How a hostile proxy ends.
+#[derive(Clone, Copy)]
+enum Ending {
+    Closes,
+    Hangs,
+    /// Sends this byte again and again, with a pause each time.
+    Drips(u8),
+    /// Sends this byte as fast as it can.
+    Floods(u8),
+}
+
+/// A proxy that reads that many bytes, writes these, step by step, and then ends.
+async fn hostile(scheme: &str, steps: &[(usize, &[u8])], ending: Ending) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let steps: Vec<_> = steps
+        .iter()
+        .map(|(count, bytes)| (*count, bytes.to_vec()))
+        .collect();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let steps = steps.clone();
+            tokio::spawn(async move {
+                for (count, bytes) in steps {
+                    stream.read_exact(&mut vec![0; count]).await.ok()?;
+                    stream.write_all(&bytes).await.ok()?;
+                }
+                match ending {
+                    Ending::Closes => {}
+                    Ending::Hangs => std::future::pending().await,
+                    Ending::Drips(byte) => loop {
+                        stream.write_u8(byte).await.ok()?;
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    },
+                    Ending::Floods(byte) => loop {
+                        stream.write_all(&[byte; 4096]).await.ok()?;
+                    },
+                }
+                Some(())
+            });
+        }
+    });
+    format!("{scheme}{address}")
+}
+
+/// What a request by this proxy alone fails of. It is a `POST`: a tunnel that was not opened has carried nothing out.
+async fn fails(proxy: &str, url: &str, limit: Duration) -> HttpFailure {
+    let mut config = config(&[proxy], ProxyOrder::ProxyOnly);
+    config.connect_limit = limit;
+    let http = HttpClient::new(&config, &[]).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(120), http.post(url)).await;
+    let error = ended.expect("it hangs").unwrap_err();
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let HttpError::Unreachable { mut attempts, .. } = error else {
+        panic!("{shown}")
+    };
+    assert_eq!(attempts.len(), 1, "{shown}");
+    attempts.remove(0).failure
+}
+
+const SOCKS: &str = "socks5://";
+const SOCKS_WITH_CREDENTIALS: &str = "socks5://zoe9:hunter2@";
+const CONNECT: &str = "http://";
+
+const PLAIN_URL: &str = "http://host.test/";
+const TLS_URL: &str = "https://host.test/";
+
+/// No time to wait for, as nothing hangs; a limit all the same.
+const LONG: Duration = Duration::from_secs(60);
+
+const GREETING: usize = 3;
+/// `zoe9` and `hunter2`.
+const PASSWORD: usize = 3 + 4 + 7;
+/// A request by name for `host.test`.
+const REQUEST: usize = 4 + 1 + 9 + 2;
+/// The least that `CONNECT` takes.
+const HEAD: usize = 20;
+
+const OPENED: [u8; 10] = [5, 0, 0, 1, 127, 0, 0, 1, 1, 187];
+
+#[tokio::test]
+async fn t6_a_socks5_proxy_that_breaks_the_protocol_is_a_typed_failure() {
+    for greeting in [[4, 0], [0, 0], *b"HT", [5, 1], [5, 2], [5, 3], [5, 0xff]] {
+        let proxy = hostile(SOCKS, &[(GREETING, &greeting)], Ending::Closes).await;
+        let failure = fails(&proxy, PLAIN_URL, LONG).await;
+        let typed = matches!(
+            failure,
+            HttpFailure::Connect(_) | HttpFailure::ProxyCredentials
+        );
+        assert!(typed, "{greeting:?}: {failure:?}");
+    }
+    let refusals = (1..=9).chain([0x7f, 0xff]);
+    let mut answers: Vec<Vec<u8>> = refusals
+        .map(|code| [&[5, code][..], &OPENED[2..]].concat())
+        .collect();
+    answers.extend([0, 4, 6, b'H'].map(|version| [&[version][..], &OPENED[1..]].concat()));
+    answers.extend([0, 2, 5, 0xff].map(|kind| [&[5, 0, 0, kind][..], &OPENED[4..]].concat()));
+    answers.push(vec![5, 0, 0, 3, 2, 0xff, 0xfe, 1, 187]);
+    for answer in answers {
+        let steps = [(GREETING, &[5, 0][..]), (REQUEST, &answer)];
+        let proxy = hostile(SOCKS, &steps, Ending::Closes).await;
+        let failure = fails(&proxy, PLAIN_URL, LONG).await;
+        let typed = matches!(failure, HttpFailure::Connect(_));
+        assert!(typed, "{answer:?}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn t6_a_socks5_proxy_that_takes_no_credentials_is_a_typed_failure() {
+    let cases: [&[(usize, &[u8])]; 4] = [
+        &[(GREETING, &[5, 0xff])],
+        &[(GREETING, &[5, 1])],
+        &[(GREETING, &[5, 2]), (PASSWORD, &[1, 1])],
+        &[(GREETING, &[5, 2]), (PASSWORD, &[0, 0])],
+    ];
+    for steps in cases {
+        let proxy = hostile(SOCKS_WITH_CREDENTIALS, steps, Ending::Closes).await;
+        let failure = fails(&proxy, PLAIN_URL, LONG).await;
+        let typed = matches!(
+            failure,
+            HttpFailure::Connect(_) | HttpFailure::ProxyCredentials
+        );
+        assert!(typed, "{steps:?}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn t6_a_proxy_that_closes_is_a_typed_failure_at_every_byte() {
+    let name: &[u8] = &[5, 0, 0, 3, 2, b'a', b'b', 1, 187];
+    let v6 = [&[5, 0, 0, 4][..], &[0; 16], &[1, 187]].concat();
+    let mut proxies = Vec::new();
+    for length in 0..2 {
+        let steps = [(GREETING, &[5, 0][..length])];
+        proxies.push(hostile(SOCKS, &steps, Ending::Closes).await);
+        let steps = [(GREETING, &[5, 2][..]), (PASSWORD, &[1, 0][..length])];
+        proxies.push(hostile(SOCKS_WITH_CREDENTIALS, &steps, Ending::Closes).await);
+    }
+    for answer in [&OPENED[..], name, &v6] {
+        for length in 0..answer.len() {
+            let steps = [(GREETING, &[5, 0][..]), (REQUEST, &answer[..length])];
+            proxies.push(hostile(SOCKS, &steps, Ending::Closes).await);
+        }
+    }
+    for proxy in proxies {
+        let failure = fails(&proxy, PLAIN_URL, LONG).await;
+        let typed = matches!(failure, HttpFailure::Connect(_));
+        assert!(typed, "{failure:?}");
+    }
+    let head = b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\n";
+    for length in 0..=head.len() {
+        let proxy = hostile(CONNECT, &[(HEAD, &head[..length])], Ending::Closes).await;
+        let failure = fails(&proxy, TLS_URL, LONG).await;
+        let typed = matches!(failure, HttpFailure::Connect(_));
+        assert!(typed, "{length}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn t6_a_proxy_whose_answer_does_not_end_is_a_typed_failure() {
+    for byte in [0, 5, 0xff] {
+        for steps in [
+            &[][..],
+            &[(GREETING, &[5][..])],
+            &[(GREETING, &[5, 0]), (REQUEST, &[][..])],
+            &[(GREETING, &[5, 0]), (REQUEST, &[5, 0, 0, 3])],
+        ] {
+            let proxy = hostile(SOCKS, steps, Ending::Floods(byte)).await;
+            let failure = fails_somehow(&proxy, PLAIN_URL).await;
+            assert!(!matches!(failure, HttpFailure::TimedOut(_)), "{failure:?}");
+        }
+    }
+    for begin in [&b""[..], b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 403 "] {
+        let proxy = hostile(CONNECT, &[(HEAD, begin)], Ending::Floods(b'a')).await;
+        let failure = fails(&proxy, TLS_URL, LONG).await;
+        let typed = matches!(failure, HttpFailure::Connect(_));
+        assert!(typed, "{failure:?}");
+    }
+    let proxy = hostile(
+        CONNECT,
+        &[(HEAD, b"HTTP/1.1 200 OK\r\n\r\n")],
+        Ending::Floods(0xff),
+    );
+    let failure = fails(&proxy.await, TLS_URL, LONG).await;
+    assert!(matches!(failure, HttpFailure::Connect(_)), "{failure:?}");
+}
+
+/// As [`fails`], when noise may as well open the tunnel, and then be no answer.
+async fn fails_somehow(proxy: &str, url: &str) -> HttpFailure {
+    let http = client(&[proxy], ProxyOrder::ProxyOnly);
+    let ended = tokio::time::timeout(LONG, http.get(url)).await;
+    let error = ended.expect("it hangs").unwrap_err();
+    let HttpError::Unreachable { mut attempts, .. } = error else {
+        panic!("{error}")
+    };
+    attempts.remove(0).failure
+}
+
+#[tokio::test]
+async fn t6_a_proxy_that_hangs_or_drips_costs_the_limit_and_no_more() {
+    let limit = Duration::from_millis(500);
+    let after_greeting: [(usize, &[u8]); 2] = [(GREETING, &[5, 0]), (REQUEST, &[5, 0, 0])];
+    let in_a_name: [(usize, &[u8]); 2] = [(GREETING, &[5, 0]), (REQUEST, &[5, 0, 0, 3, 255])];
+    let in_a_head: [(usize, &[u8]); 1] = [(HEAD, b"HTTP/1.1 200 OK\r\nX: ")];
+    let opened: [(usize, &[u8]); 2] = [(GREETING, &[5, 0]), (REQUEST, &OPENED)];
+    let tunnel: [(usize, &[u8]); 1] = [(HEAD, b"HTTP/1.1 200 OK\r\n\r\n")];
+    type Case<'a> = (&'a str, &'a [(usize, &'a [u8])], Ending, &'a str);
+    let cases: [Case<'_>; 11] = [
+        (SOCKS, &[], Ending::Hangs, PLAIN_URL),
+        (SOCKS, &[(GREETING, &[5])], Ending::Hangs, PLAIN_URL),
+        (SOCKS, &[(GREETING, &[5, 0])], Ending::Hangs, PLAIN_URL),
+        (
+            SOCKS_WITH_CREDENTIALS,
+            &[(GREETING, &[5, 2]), (PASSWORD, &[1])],
+            Ending::Hangs,
+            PLAIN_URL,
+        ),
+        (SOCKS, &after_greeting, Ending::Hangs, PLAIN_URL),
+        (SOCKS, &in_a_name, Ending::Drips(b'a'), PLAIN_URL),
+        (SOCKS, &opened, Ending::Hangs, TLS_URL),
+        (CONNECT, &[], Ending::Hangs, TLS_URL),
+        (CONNECT, &in_a_head, Ending::Hangs, TLS_URL),
+        (CONNECT, &in_a_head, Ending::Drips(b'a'), TLS_URL),
+        (CONNECT, &tunnel, Ending::Hangs, TLS_URL),
+    ];
+    let ended = cases.map(|(scheme, steps, ending, url)| async move {
+        let proxy = hostile(scheme, steps, ending).await;
+        fails(&proxy, url, limit).await
+    });
+    for (nth, failure) in join_all(ended).await.into_iter().enumerate() {
+        let typed = matches!(failure, HttpFailure::TimedOut(_));
+        assert!(typed, "{nth}: {failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn r20_a_request_goes_past_every_hostile_proxy_to_the_one_that_works() {
+    let (address, heads) = server(OK).await;
+    let hostiles = [
+        hostile(SOCKS, &[], Ending::Hangs).await,
+        hostile(SOCKS, &[(GREETING, &[4, 0])], Ending::Closes).await,
+        hostile(SOCKS, &[(GREETING, &[5, 0xff])], Ending::Closes).await,
+        hostile(SOCKS, &[(GREETING, &[5, 0])], Ending::Closes).await,
+        hostile(SOCKS, &[(GREETING, &[5])], Ending::Floods(0xff)).await,
+    ];
+    // Opens every tunnel, whatever is asked for.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let good = format!("{SOCKS}{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                stream.read_exact(&mut [0; GREETING]).await.ok()?;
+                stream.write_all(&[5, 0]).await.ok()?;
+                stream.read_exact(&mut [0; REQUEST]).await.ok()?;
+                stream.write_all(&OPENED).await.ok()?;
+                let mut host = TcpStream::connect(address).await.ok()?;
+                let copied = tokio::io::copy_bidirectional(&mut stream, &mut host).await;
+                copied.ok()
+            });
+        }
+    });
+    let mut proxies: Vec<&str> = hostiles.iter().map(String::as_str).collect();
+    proxies.push(&good);
+    let mut config = config(&proxies, ProxyOrder::ProxyOnly);
+    config.connect_limit = Duration::from_secs(5);
+    let http = HttpClient::new(&config, &[]).unwrap();
+    let answer = http.post(PLAIN_URL).await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "hello");
+    assert_eq!(heads.lock().unwrap().len(), 1, "it was carried out once");
 }

@@ -126,13 +126,27 @@ fn connect_request(credentials: Option<&Credentials>, host: &str, port: u16) -> 
     ))
 }
 
+/// Reads answers of proxies as they are found, not only as they should be. No header field is used, so a malformed one
+/// is no reason to go without the proxy.
+fn parser() -> httparse::ParserConfig {
+    let mut parser = httparse::ParserConfig::default();
+    parser
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
+    parser
+}
+
 /// The length of the answer's head once it is there, if it opens the tunnel. Interim answers are passed over.
 fn read_head(bytes: &[u8], with_credentials: bool) -> Result<Option<usize>, ProxyError> {
+    let parser = parser();
     let mut begin = 0;
     loop {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut answer = httparse::Response::new(&mut headers);
-        let parsed = answer.parse(&bytes[begin..]).map_err(|error| match error {
+        let parsed = parser.parse_response(&mut answer, &bytes[begin..]);
+        let parsed = parsed.map_err(|error| match error {
             httparse::Error::Version | httparse::Error::Token if begin == 0 => {
                 ProxyError::WrongProtocol
             }

@@ -229,6 +229,22 @@ async fn connect_sends_host_and_credentials_and_keeps_what_follows_the_head() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fields_that_nobody_reads_may_be_malformed() {
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\nVia : x\r\n\r\nwelcome"[..],
+        b"HTTP/1.1 200 OK\r\nVia: x\r\n y\r\n\r\nwelcome",
+        b"HTTP/1.1 200 OK\r\nno field at all\r\n\r\nwelcome",
+        b"HTTP/1.1 200 OK\r\n[Via]: x\r\n\r\nwelcome",
+        b"HTTP/1.1  200  OK\r\n\r\nwelcome",
+    ] {
+        let opened = http(PLAIN, answer).await;
+        assert_eq!(opened, Some(Ok(b"welcome".to_vec())), "{answer:?}");
+    }
+    let refused = http(PLAIN, b"HTTP/1.1 407 No\r\nVia : x\r\n\r\n").await;
+    assert_eq!(refused, Some(Err(ProxyError::CredentialsWanted)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn t6_connect_refusals_name_their_reason() {
     let refused = |text: &str| ProxyError::Refused(text.to_owned());
     let unreachable = |text: &str| ProxyError::HostUnreachable(text.to_owned());

@@ -12,7 +12,6 @@
 //! SIGINT and SIGTERM end the service first, then the account.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
-mod local;
 pub(crate) mod service;
 
 use std::{net::TcpListener, time::Duration};

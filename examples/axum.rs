@@ -4,7 +4,6 @@
 //! The actors run on threads of the engine's own: neither an actix system nor a `LocalSet` is needed here.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
-mod local;
 pub(crate) mod service;
 
 use std::time::Duration;

@@ -3,11 +3,9 @@
 //! `cargo run --example blocking` writes a poem into Saved Messages, at a datacenter in this process, and prints it.
 #![allow(clippy::print_stdout, reason = "it prints what it did")]
 
-mod local;
-
 use std::time::Duration;
 
-use actogram::{blocking::Runtime, prelude::*};
+use actogram::{LocalPerson, blocking::Runtime, prelude::*};
 use actogram_local_datacenter::LocalDatacenter;
 use serde_json::json;
 
@@ -19,7 +17,7 @@ fn main() -> Result<()> {
     let datacenter = datacenter.map_err(Error::user)?;
     // For Telegram: `blocking::Client::connect(Client::from_env()?)?`.
     let client = runtime.connect(Client::builder(":memory:").local_datacenter(&datacenter))?;
-    let me = client.log_in(&mut local::Prompts::of(&datacenter))?;
+    let me = client.log_in(&mut LocalPerson::new(&datacenter, "9996621111").named("Ann"))?;
     println!("logged in as {}", me.first_name.unwrap_or_default());
 
     // One after another.

@@ -40,7 +40,7 @@ use std::{
 use actogram_tl::types;
 use tokio::runtime::Handle;
 
-use crate::{Api, ClientBuilder, Error, LoginPrompts, Result, calls::Pending};
+use crate::{Api, ClientBuilder, Error, LoginPrompts, Result, ShutdownReport, calls::Pending};
 
 /// How long a client that is dropped waits for its calls and handlers to end by themselves.
 const DROP_DEADLINE: Duration = Duration::from_secs(10);
@@ -233,11 +233,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::InsideRuntime`]; the account then ends as when it is dropped.
-    pub fn shutdown(self, deadline: Duration) -> Result<()> {
-        self.finish(async |client| {
-            client.shutdown(deadline).await;
-            Ok(())
-        })
+    pub fn shutdown(self, deadline: Duration) -> Result<ShutdownReport> {
+        self.finish(async |client| Ok(client.shutdown(deadline).await))
     }
 
     /// Waits for something that ends the account.

@@ -10,6 +10,8 @@ mod error;
 #[cfg(feature = "http")]
 pub mod http;
 mod inspect;
+#[cfg(feature = "local")]
+mod local_person;
 mod login;
 mod loops;
 mod network;
@@ -40,6 +42,8 @@ pub use calls::{CallByName, DeleteMessages, EditMessage, Invoke, Pending, SendMe
 pub use client::Client;
 pub use dispatcher::{Cx, EventHandler, NewUpdate, Order};
 pub use error::{Error, Result, RpcError};
+#[cfg(feature = "local")]
+pub use local_person::LocalPerson;
 pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
 pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
 pub use network::NetworkSettings;

@@ -4,13 +4,11 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use actix::Addr;
 use actogram::{
-    LoopActor,
+    LocalPerson, LoopActor,
     prelude::*,
     runtime::{AnyLoop, LoopError, LoopRegistry, LoopStatus, RegistryError, Signal, SignalOutcome},
 };
 use actogram_local_datacenter::LocalDatacenter;
-
-use super::local::Prompts;
 
 /// Writes what it is signalled into Saved Messages.
 #[derive(Clone)]
@@ -44,17 +42,17 @@ pub(crate) struct Loops {
 
 impl Loops {
     pub(crate) fn start(client: &Client) -> Self {
-        let by_name = LoopRegistry::default();
-        by_name.insert(&client.periodic_loop(
+        client.periodic_loop(
             "ticker",
             Duration::from_millis(20),
-            async |_: &mut LoopCx| tracing::debug!("tick"),
-        ));
-        let diary = client.spawn_loop(Diary);
-        by_name.insert(&diary);
+            async |_: &mut LoopCx| {
+                tracing::debug!("tick");
+            },
+        );
+        let diary = client.spawn_loop(Diary).addr();
         Self {
-            by_name,
-            diary: diary.addr(),
+            by_name: client.loops().clone(),
+            diary,
         }
     }
 
@@ -124,6 +122,8 @@ pub(crate) async fn local_account() -> Result<(LocalDatacenter, Client)> {
         .local_datacenter(&datacenter)
         .connect()
         .await?;
-    client.log_in(&mut Prompts::of(&datacenter)).await?;
+    client
+        .log_in(&mut LocalPerson::new(&datacenter, "9996621111"))
+        .await?;
     Ok((datacenter, client))
 }

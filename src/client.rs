@@ -18,6 +18,9 @@ use crate::{
 /// How long a shutdown waits for calls and handlers to end by themselves.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 
+/// A year: of what is longer, the end cannot be computed everywhere.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(365 * 86_400);
+
 /// One account, attached to an [`Engine`](crate::Engine).
 ///
 /// ```no_run
@@ -219,6 +222,7 @@ impl Client {
     ///
     /// Updates that were not handled in time come again at the next start, with the same dedupe id.
     pub async fn shutdown(self, deadline: Duration) -> ShutdownReport {
+        let deadline = deadline.min(LONGEST_SHUTDOWN);
         let until = Instant::now() + deadline;
         let (loops_left, updates_unhandled, ()) = tokio::join!(
             stop_loops(&self.loops, until),

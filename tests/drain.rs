@@ -233,3 +233,12 @@ fn an_idle_client_ends_at_once() {
         assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
     });
 }
+
+#[test]
+fn a_deadline_may_be_as_long_as_a_duration_can_be() {
+    run(async {
+        let (_stage, client) = Stage::new(7).await;
+        client.start().await.unwrap();
+        assert!(client.shutdown(Duration::MAX).await.is_clean());
+    });
+}

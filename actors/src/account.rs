@@ -27,6 +27,9 @@ use crate::{
     updates::UpdateSink,
 };
 
+/// A year: of what is longer, the end cannot be computed everywhere.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(365 * 86_400);
+
 /// How long a shutdown waits, after its deadline, for the last bytes to be written.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 
@@ -441,6 +444,7 @@ impl Account {
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let shared = self.shared();
         let addresses = self.addresses();
+        let deadline = deadline.min(LONGEST_SHUTDOWN);
         let until = Instant::now() + deadline;
         let mut report = ShutdownReport {
             updates_unhandled: self.settle_updates(deadline).await,

@@ -117,3 +117,25 @@ fn handles_go_anywhere() {
     anywhere::<LoopHandle<NotSync>>();
     anywhere::<Addr<LoopActor<NotSync>>>();
 }
+
+#[test]
+fn who_waited_for_the_end_of_a_loop_elsewhere_sees_it_ended() {
+    // Real threads: no virtual time here.
+    System::new().block_on(async {
+        let arbiter = Arbiter::new();
+        let turn = async |cx: &mut LoopCx<bool>| {
+            cx.pause(MS).await;
+            Flow::Stop
+        };
+        let brief = loop_once(GenericLoop::new("brief", turn), ()).idle();
+        let brief = brief.spawn_in(&arbiter.handle());
+        for round in 1..=500 {
+            assert_eq!(brief.start().await, Ok(true), "in round {round}");
+            brief.until_ended().await.unwrap();
+            let status = brief.status();
+            assert!(!status.running && status.paused, "in round {round}");
+            assert_eq!(status.ends, round);
+        }
+        arbiter.stop();
+    });
+}

@@ -231,9 +231,10 @@ impl<L: SignalLoop<E>, E: Clone + 'static> Actor for LoopActor<L, E> {
     fn stopped(&mut self, _: &mut Self::Context) {
         if self.body.is_some() {
             let _ = guard(|| self.body = None);
-            self.ended(false);
+            self.board().ended(false);
         }
         self.board().rests();
+        self.tell_enders();
     }
 }
 
@@ -342,9 +343,8 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
         }));
     }
 
-    /// The body is gone; who waits for that is told.
-    fn ended(&mut self, keep_signals: bool) {
-        self.core.board.ended(keep_signals);
+    /// Tells those who wait for it that the body is gone. Only once everybody can see what follows from that.
+    fn tell_enders(&mut self) {
         if let Some(waiters) = &mut self.waiters {
             for slot in waiters.enders.drain(..) {
                 slot.answer(true);
@@ -373,8 +373,9 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
                 tracing::warn!(name = %self.name(), %reason, "the loop failed after it had been stopped");
                 self.board().failed(&reason);
             }
-            self.ended(false);
+            self.board().ended(false);
             self.rest(&ExitReason::Stopped);
+            self.tell_enders();
             let waiters = self.waiters.as_mut();
             let starters = waiters.map_or_else(Vec::new, |w| mem::take(&mut w.starters));
             if !starters.is_empty() {
@@ -386,8 +387,9 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
         } else if self.core.settings().policy.restarts(&reason) || reason.is_failure() {
             self.failed(reason, ctx);
         } else {
-            self.ended(false);
+            self.board().ended(false);
             self.rest(&reason);
+            self.tell_enders();
         }
     }
 
@@ -423,8 +425,9 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
         };
         if let Some(surfaced) = surfaced {
             self.brake.reset();
-            self.ended(false);
+            self.board().ended(false);
             self.rest(&reason);
+            self.tell_enders();
             match &self.core.failures {
                 Some(failures) => failures.report(self.name(), surfaced),
                 None => Failures::default().report(self.name(), surfaced),
@@ -433,10 +436,11 @@ impl<L: SignalLoop<E>, E: Clone + 'static> LoopActor<L, E> {
         }
         // A restart begins with a pristine value.
         self.discard_value();
-        self.ended(true);
+        self.board().ended(true);
         let delay = self.brake.delay();
         self.board()
             .backs_off(Instant::now() + delay.min(FAR), &reason);
+        self.tell_enders();
         tracing::info!(name = %self.name(), ?delay, "loop will be restarted");
         let timer = ctx.spawn(Later(
             Box::pin(sleep(delay)),

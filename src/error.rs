@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use actogram_actors::CallError;
+use actogram_runtime::{ExitReason, LoopGone, RegistryError};
 
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -87,6 +88,27 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+/// How an awaited strand failed.
+impl From<ExitReason> for Error {
+    fn from(reason: ExitReason) -> Self {
+        Self::user(reason)
+    }
+}
+
+/// A loop could not be asked, since its actor has ended.
+impl From<LoopGone> for Error {
+    fn from(gone: LoopGone) -> Self {
+        Self::user(gone)
+    }
+}
+
+/// A loop could not be reached by its name.
+impl From<RegistryError> for Error {
+    fn from(error: RegistryError) -> Self {
+        Self::user(error)
+    }
 }
 
 impl Error {

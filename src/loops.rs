@@ -74,9 +74,15 @@ pub trait SignalLoop: 'static {
     -> impl Future<Output = Result<(), LoopError>>;
 }
 
-/// A [`SignalLoop`] bound to an account.
+/// A [`SignalLoop`] bound to an account: what the machinery of [`runtime`] takes.
 #[derive(Debug, Clone)]
 pub struct Bound<L>(L);
+
+impl<L: SignalLoop> From<L> for Bound<L> {
+    fn from(value: L) -> Self {
+        Self(value)
+    }
+}
 
 impl<L: SignalLoop> runtime::SignalLoop<Api> for Bound<L> {
     type Signal = L::Signal;
@@ -113,7 +119,7 @@ impl Client {
         F: AsyncFnMut(&mut LoopCx) -> R + Send + 'static,
         R: IntoFlow + 'static,
     {
-        self.spawn(runtime::loop_once(GenericLoop::new(name, turn), self.api()))
+        self.spawn_loop_from(runtime::loop_once(GenericLoop::new(name, turn), self.api()))
     }
 
     /// Calls a closure once per period, first at once, until it returns `true`.
@@ -127,7 +133,7 @@ impl Client {
         F: AsyncFnMut(&mut LoopCx) -> R + Send + 'static,
         R: IntoDone + 'static,
     {
-        self.spawn(runtime::loop_once(
+        self.spawn_loop_from(runtime::loop_once(
             PeriodicLoop::new(name, Some(period), turn),
             self.api(),
         ))
@@ -135,7 +141,7 @@ impl Client {
 
     /// Starts a loop from a value. A restart after a failure begins with a copy of the value as it is now.
     pub fn spawn_loop<L: SignalLoop + Clone + Send>(&self, value: L) -> LoopHandle<Bound<L>> {
-        self.spawn(runtime::loop_of(Bound(value), self.api()))
+        self.spawn_loop_from(runtime::loop_of(Bound(value), self.api()))
     }
 
     /// Starts a loop from a factory, which makes a fresh value for every restart.
@@ -143,10 +149,27 @@ impl Client {
         &self,
         mut factory: impl FnMut() -> L + Send + 'static,
     ) -> LoopHandle<Bound<L>> {
-        self.spawn(runtime::loop_with(move || Bound(factory()), self.api()))
+        self.spawn_loop_from(runtime::loop_with(move || Bound(factory()), self.api()))
     }
 
-    fn spawn<L>(&self, builder: LoopBuilder<L, Api>) -> LoopHandle<L>
+    /// Starts a loop that was described with [`loop_of`](runtime::loop_of) and its kin, to choose what the other ways leave
+    /// at their defaults: its [policy](LoopBuilder::policy) after failures, their [intensity](LoopBuilder::intensity) and
+    /// [back-off](LoopBuilder::backoff), how many [signals](LoopBuilder::signal_capacity) are kept, or that it
+    /// [waits to be started](LoopBuilder::idle). Where its failures go and its name in [`Client::loops`] are the client's.
+    ///
+    /// ```no_run
+    /// use actogram::{prelude::*, runtime::{GenericLoop, RestartPolicy, loop_once}};
+    /// # fn start(client: Client) {
+    /// let turn = async |cx: &mut LoopCx| {
+    ///     cx.api().send_message("me", "once").await?;
+    ///     Ok(60.0)
+    /// };
+    /// // The first error ends the loop, and the program.
+    /// let described = loop_once(GenericLoop::new("fragile", turn), client.api());
+    /// let handle = client.spawn_loop_from(described.policy(RestartPolicy::Temporary));
+    /// # }
+    /// ```
+    pub fn spawn_loop_from<L>(&self, builder: LoopBuilder<L, Api>) -> LoopHandle<L>
     where
         L: runtime::SignalLoop<Api> + Send,
     {

@@ -19,7 +19,7 @@ impl Client {
     /// let api = client.api();
     /// let greeting = client.call_fork(async move { api.send_message("@name", "hello").await });
     /// // Meanwhile, something else; then, if it matters:
-    /// greeting.await.map_err(|reason| Error::user(reason.to_string()))?;
+    /// greeting.await?;
     /// # Ok(()) }
     /// ```
     #[track_caller]

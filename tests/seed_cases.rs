@@ -13,9 +13,10 @@ use std::{
 
 use actix::{Actor, Addr, Context, Handler, Message, Recipient};
 use actogram::{
-    AccountEvent, ApiActor, Engine, Error, LoopActor, LoopHandle, NewUpdate, Strand, blocking,
+    AccountEvent, ApiActor, Engine, Error, Escalation, LoopActor, LoopHandle, NewUpdate, Strand,
+    blocking,
     prelude::*,
-    runtime::{LoopError, Signal},
+    runtime::{Flow, GenericLoop, LoopError, RestartPolicy, Signal, loop_once},
     tl::functions,
 };
 use actogram_local_datacenter::{LocalDatacenter, model::PeerKey};
@@ -421,5 +422,48 @@ async fn s12_handles_go_to_any_thread() {
     in_time(listening.until_ended()).await.unwrap();
     let texts = ["from a plain thread", "from another runtime"];
     assert_eq!(stage.received(), texts);
+    stage.end(bot).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s27_s36_a_loop_that_throws_can_end_the_program_and_be_started_again() {
+    let (stage, bot) = Stage::new("fragile_bot").await;
+    let (ann, mut turns) = (stage.ann, 0);
+    let turn = async move |cx: &mut LoopCx| {
+        turns += 1;
+        cx.api().send_message(ann, format!("turn {turns}")).await?;
+        match turns {
+            1 => Err(LoopError::msg("thrown")),
+            _ => Ok(Flow::Stop),
+        }
+    };
+    let described = loop_once(GenericLoop::new("fragile", turn), bot.api());
+    let fragile = bot.spawn_loop_from(described.policy(RestartPolicy::Temporary));
+    assert!(bot.loops().get("fragile").is_ok(), "it has its name");
+    let thrown = in_time(bot.failed()).await.to_string();
+    assert!(thrown.contains("fragile") && thrown.contains("thrown"));
+    let status = fragile.status();
+    assert_eq!((status.running, status.restarts), (false, 0), "it is over");
+
+    assert_eq!(in_time(fragile.start()).await, Ok(true));
+    in_time(fragile.until_ended()).await.unwrap();
+    assert_eq!(stage.received(), ["turn 1", "turn 2"]);
+    stage.end(bot).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s25_an_awaited_strand_gives_its_error_as_it_was() {
+    let (stage, bot) = Stage::new("candid_bot").await;
+    async fn act(bot: &Client) -> Result<()> {
+        let work = async { Err::<(), _>(Error::user(std::io::Error::other("full"))) };
+        bot.call_fork_with(Escalation::Report, work).await?;
+        Ok(())
+    }
+    let error = in_time(act(&bot)).await.unwrap_err();
+    let Error::User(reason) = error else {
+        panic!("{error:?}");
+    };
+    let cause = reason.source().and_then(|cause| cause.downcast_ref());
+    assert!(matches!(cause, Some(Error::User(_))), "{reason:?}");
     stage.end(bot).await;
 }

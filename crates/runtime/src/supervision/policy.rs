@@ -73,6 +73,16 @@ impl fmt::Display for ExitReason {
     }
 }
 
+impl Error for ExitReason {
+    /// The error that was reported, to be looked at as its own type.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Error(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
 /// Which exits lead to a restart, as in OTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub enum RestartPolicy {

@@ -7,6 +7,7 @@ mod calls;
 mod client;
 mod dispatcher;
 mod error;
+pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 mod inspect;

@@ -1,6 +1,8 @@
 //! Loops of an account: background work that can be paused, resumed, signalled and stopped by address.
 //!
-//! The machinery is [`actogram_runtime::loops`], which says what each handle and message does; here it is given the account's [`Api`].
+//! The machinery is [`actogram_runtime::loops`], which says what each handle and message does; here it is given the account's
+//! [`Api`], its [`Failures`](runtime::Failures), and a thread for handlers and loops. How they are used is told in
+//! [`guide::loops`](crate::guide::loops).
 
 use std::{future::Future, time::Duration};
 

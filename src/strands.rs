@@ -1,4 +1,6 @@
 //! Strands beside the one that started them: futures that run on by themselves, and where their errors go.
+//!
+//! How they are used is told in [`guide::forks`](crate::guide::forks).
 
 use std::{error::Error as StdError, future::Future};
 

@@ -34,10 +34,18 @@ fn each_example_is_in_the_cookbook_and_in_a_test() {
         .iter()
         .map(|name| fs::read_to_string(root().join("tests").join(format!("{name}.rs"))).unwrap())
         .collect();
-    let examples = files("examples", ".rs");
+    let mut examples: Vec<_> = files("examples", ".rs");
     assert!(examples.len() >= 5, "{examples:?}");
+    // A folder with a `main.rs` is an example, too.
+    let folders = files("examples", "").into_iter();
+    examples
+        .extend(folders.filter(|name| root().join("examples").join(name).join("main.rs").exists()));
     for name in examples {
-        let listed = cookbook.contains(&format!("`examples/{name}.rs`"));
+        let listed = [
+            format!("`examples/{name}.rs`"),
+            format!("`examples/{name}/"),
+        ];
+        let listed = listed.iter().any(|path| cookbook.contains(path));
         assert!(listed, "{name} is missing in docs/cookbook.md");
         let run = [format!("\"{name}\""), format!("examples/{name}")];
         let run = run.iter().any(|name| tests.contains(name));

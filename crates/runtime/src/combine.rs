@@ -3,10 +3,61 @@
 //! They take futures, and builders that turn into futures, whose output is a `Result`; a plain value is
 //! `std::future::ready(Ok::<_, E>(value))`. Inputs are arrays, vectors or `BTreeMap`s, results are keyed like the input.
 //!
+//! | | waits for | gives | fails |
+//! |---|---|---|---|
+//! | [`all`] | all, or the first failure | every value | with the first failure, at once |
+//! | [`any`] | all | values and errors | never |
+//! | [`some`] | all | values and errors | if fewer than that many succeeded, with every error |
+//! | [`first`] | the first success | that value | if all failed, with every error |
+//! | [`timeout`] | the future, or the time | its value | with its error, or when the time is over |
+//! | [`timeout_opt`] | the same | its value, or `None` when the time is over | with its error |
+//!
+//! Those that need a number of futures ([`first`] one, [`some`] as many as have to succeed) refuse fewer as a mistake of the
+//! program, before anything runs. Without any future [`all`] and [`any`] give nothing at once.
+//!
 //! # What becomes of the losers
 //! In Rust a future that nobody polls does not run. When a combinator returns early, the futures it was given are dropped. A
 //! call of a client goes on all the same, because dropping its waiter detaches it; a foreign future goes on only if it was
 //! spawned (give the combinator its `JoinHandle`, or a [`call_fork`](crate::call_fork)).
+//!
+//! ```
+//! # use actogram_runtime::*; use std::{cell::Cell, rc::Rc};
+//! # tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap(), async {
+//! let done = Rc::new(Cell::new(0));
+//! let work = |done: Rc<Cell<i32>>| async move {
+//!     sleep(1.0).await;
+//!     done.set(done.get() + 1);
+//!     Ok::<_, String>(())
+//! };
+//! // Dropped after half a second, and with it what it would have done.
+//! assert!(timeout(work(Rc::clone(&done)), 0.5).await.is_err());
+//! sleep(10.0).await;
+//! assert_eq!(done.get(), 0);
+//!
+//! // A strand of its own goes on.
+//! let strand = call_fork(&Failures::default(), work(Rc::clone(&done)));
+//! assert!(timeout(strand, 0.5).await.is_err());
+//! sleep(10.0).await;
+//! assert_eq!(done.get(), 1);
+//! # });
+//! ```
+//!
+//! # Combined again
+//! What they return are futures with a `Result`, so they nest:
+//!
+//! ```
+//! # use actogram_runtime::*; use std::{future::ready, pin::Pin};
+//! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+//! type Part = Pin<Box<dyn Future<Output = Result<Vec<i32>, String>>>>;
+//! let mirrors: Part = Box::pin(async {
+//!     first([ready(Err("mirror 1 is down".to_owned())), ready(Ok(vec![1, 2]))])
+//!         .await
+//!         .map_err(|error| error.to_string())
+//! });
+//! let own: Part = Box::pin(ready(Ok(vec![3])));
+//! assert_eq!(all([mirrors, own]).await.unwrap().concat(), [1, 2, 3]);
+//! # });
+//! ```
 
 use std::{
     collections::BTreeMap,
@@ -212,6 +263,17 @@ where
 
 /// As [`any`], but an error unless at least `required` succeeded.
 ///
+/// ```
+/// # use actogram_runtime::{CombineError, some}; use std::future::ready;
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let inputs = || [ready(Ok::<_, &str>("yes")), ready(Err("no"))];
+/// assert_eq!(some(inputs(), 1).await.unwrap().values[&0], "yes");
+/// let Err(CombineError::Failed(reasons)) = some(inputs(), 2).await else { panic!() };
+/// assert_eq!(reasons.0[&1], "no");
+/// assert_eq!(some(inputs(), 3).await.unwrap_err(), CombineError::TooFew { required: 3, given: 2 });
+/// # });
+/// ```
+///
 /// # Errors
 /// [`CombineError::TooFew`] if fewer than `required` were given (nothing is run then), [`CombineError::Failed`] with every
 /// error otherwise.
@@ -240,6 +302,15 @@ where
 }
 
 /// The first success. Failures are ignored while any is pending.
+///
+/// ```
+/// # use actogram_runtime::{first, sleep};
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let after = |time, result| async move { sleep(time).await; result };
+/// let won = first([after(3.0, Ok("slow")), after(2.0, Ok("fast")), after(1.0, Err("broken"))]).await;
+/// assert_eq!(won, Ok("fast"));
+/// # });
+/// ```
 ///
 /// # Errors
 /// [`CombineError::TooFew`] if there is no future at all, [`CombineError::Failed`] with every error if all failed.
@@ -299,6 +370,15 @@ pub enum TimeoutError<E> {
 
 /// A future's result if it is there within a time: a `Duration`, or seconds with fractions.
 ///
+/// ```
+/// # use actogram_runtime::{TimeoutError, sleep, timeout}; use std::time::Duration;
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let after = |time| async move { sleep(time).await; Ok::<_, String>("done") };
+/// assert_eq!(timeout(after(1.0), 1.5).await, Ok("done"));
+/// assert_eq!(timeout(after(2.0), 1.5).await, Err(TimeoutError::Elapsed(Duration::from_millis(1500))));
+/// # });
+/// ```
+///
 /// # Errors
 /// [`TimeoutError::Elapsed`], or the future's own error.
 pub async fn timeout<F, T, E>(future: F, time: impl IntoPause) -> Result<T, TimeoutError<E>>
@@ -312,6 +392,14 @@ where
 }
 
 /// As [`timeout`], but `None` if the time is over.
+///
+/// ```
+/// # use actogram_runtime::{sleep, timeout_opt};
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let slow = async { sleep(60.0).await; Ok::<_, String>("late") };
+/// assert_eq!(timeout_opt(slow, 2.0).await.unwrap().unwrap_or("a default"), "a default");
+/// # });
+/// ```
 ///
 /// # Errors
 /// The future's own error.
@@ -334,6 +422,16 @@ async fn limited<F: IntoFuture>(future: F, time: impl IntoPause) -> Result<F::Ou
 }
 
 /// Waits: a `Duration`, seconds with fractions (nothing or less does not wait), or `None`, for ever.
+///
+/// ```
+/// # use actogram_runtime::sleep; use tokio::time::Instant; use std::time::Duration;
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let begun = Instant::now();
+/// sleep(0.25).await;
+/// sleep(-1.0).await;
+/// assert_eq!(begun.elapsed(), Duration::from_millis(250));
+/// # });
+/// ```
 pub async fn sleep(time: impl IntoPause) {
     match time.into_pause() {
         Some(time) if time.is_zero() => {}

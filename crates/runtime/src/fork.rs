@@ -1,4 +1,8 @@
 //! Strands that run beside the one that started them.
+//!
+//! What starts a strand decides two things: whether its first part runs before the starter goes on ([`call_fork`]) or after
+//! ([`call_fork_defer`], [`detach`]), and by its [`Failures`] what becomes of an error that nobody awaits. A strand never
+//! takes its starter or its thread along: a panic in a poll or in a destructor of its future is its result.
 
 use std::{
     error::Error,
@@ -74,6 +78,24 @@ fn report<T>(failures: &Failures, place: &str, result: &Result<T, ExitReason>) {
 /// Its failure (an error or a panic) is handed to `failures` with the place of this call, whether or not anybody awaits the
 /// [`Strand`]; who awaits it sees the failure too.
 ///
+/// ```
+/// # use actogram_runtime::*; use std::{cell::Cell, rc::Rc};
+/// # tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap(), async {
+/// let failures = Failures::new(Escalation::Exit);
+/// let begun = Rc::new(Cell::new(false));
+/// let flag = Rc::clone(&begun);
+/// let strand = call_fork(&failures, async move {
+///     flag.set(true);
+///     sleep(1.0).await;
+///     Err::<(), _>("it does not work out")
+/// });
+/// assert!(begun.get());                                     // its first part has run
+/// let failure = failures.surfaced().await;                  // what a program's main loop waits for
+/// assert!(failure.to_string().contains("it does not work out"));
+/// assert!(strand.await.is_err());                           // and who awaits it sees it too
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a `LocalSet` or an arbiter.
 #[track_caller]
@@ -141,6 +163,18 @@ where
 
 /// As [`call_fork`], but begins in the arbiter's next turn, and there is no result to wait for.
 ///
+/// ```
+/// # use actogram_runtime::*; use std::{cell::Cell, rc::Rc};
+/// # tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), async {
+/// let done = Rc::new(Cell::new(false));
+/// let flag = Rc::clone(&done);
+/// call_fork_defer(&Failures::default(), async move { Ok::<_, String>(flag.set(true)) });
+/// assert!(!done.get());
+/// tokio::task::yield_now().await;
+/// assert!(done.get());
+/// # });
+/// ```
+///
 /// # Panics
 /// Outside of a `LocalSet` or an arbiter.
 #[track_caller]
@@ -159,6 +193,16 @@ where
 }
 
 /// Runs a future whose result is ignored: an error is logged and counted, it never surfaces.
+///
+/// ```
+/// # use actogram_runtime::*;
+/// # tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), async {
+/// let failures = Failures::new(Escalation::Exit);
+/// detach(&failures, async { Err::<(), _>("nobody minds") });
+/// tokio::task::yield_now().await;
+/// assert_eq!(failures.count(), 1);
+/// # });
+/// ```
 ///
 /// # Panics
 /// Outside of a `LocalSet` or an arbiter.

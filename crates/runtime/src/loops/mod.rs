@@ -23,6 +23,53 @@
 //! # });
 //! ```
 //!
+//! # Which kind
+//! | | the body | signals | for |
+//! |---|---|---|---|
+//! | [`GenericLoop`] | a closure, again and again; says when next | `true` stops it, `false` runs it now | most things |
+//! | [`PeriodicLoop`] | a closure, once per period, until it says it is done | the same | what is due every so often |
+//! | [`Loop`] | a method, once per start | none | a body with pauses of its own |
+//! | [`SignalLoop`] | a method, once per start | of a type of yours | what is told things from outside |
+//!
+//! # By name, by address, by message
+//! A handle is not the only way to a loop. Its address is that of an actor, a [`LoopRegistry`] knows it by its name, and a
+//! `Recipient<Signal<S>>` hides which loop it is.
+//!
+//! ```
+//! # use actogram_runtime::*; use std::time::Duration;
+//! # tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap(), async {
+//! let registry = LoopRegistry::default();
+//! let mut left = 10;
+//! let countdown = PeriodicLoop::new("countdown", Some(Duration::from_secs(60)), async move |_: &mut LoopCx<bool>| {
+//!     left -= 1;
+//!     left == 0                                          // whether it is done
+//! });
+//! let handle = loop_once(countdown, ()).register_in(&registry).spawn();
+//! handle.until_paused().await.unwrap();
+//! assert_eq!(handle.status().iterations, 1);             // the first is at once
+//!
+//! // By message: false runs it now.
+//! assert_eq!(handle.addr().send(Signal(false)).await.unwrap(), SignalOutcome::Delivered);
+//! tokio::time::sleep(Duration::from_secs(1)).await;
+//! assert_eq!(handle.addr().send(Status).await.unwrap().iterations, 2);
+//!
+//! // By name: held for an hour, in which nothing happens.
+//! let named = registry.get("countdown").unwrap();
+//! assert_eq!(named.pause().await, Ok(true));
+//! tokio::time::sleep(Duration::from_secs(3600)).await;
+//! assert_eq!(named.status().iterations, 2);
+//! assert_eq!(named.resume().await, Ok(true));
+//!
+//! // A misspelled name is told what there is; signals of another type are refused.
+//! let unknown = registry.get("count").map(drop).unwrap_err();
+//! assert_eq!(unknown.to_string(), "there is no loop named `count`; known: countdown");
+//! assert!(registry.signals::<String>("countdown").is_err());
+//!
+//! handle.until_ended().await.unwrap();                   // eight minutes later
+//! assert_eq!(handle.status().iterations, 10);
+//! # });
+//! ```
+//!
 //! # Three differences from the loops of MadelineProto
 //! 1. A signal sent while nobody waits is kept (bounded) for the next `wait_signal`, and its sender is told what became of it:
 //!    [`SignalOutcome`].

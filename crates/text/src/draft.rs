@@ -3,7 +3,7 @@
 //! Whether a mark means anything is known only when it is closed. One that never is stands for itself in the text, so
 //! that nothing is lost and nothing has to be moved.
 
-use std::ops::Range;
+use std::{cmp::Reverse, collections::VecDeque, ops::Range};
 
 use crate::{Entity, EntityKind, Text, steps};
 
@@ -149,8 +149,9 @@ struct Builder {
     length: usize,
     /// In the order in which they were opened: outer ones before those they hold.
     slots: Vec<(Entity, Option<String>)>,
-    /// How often each style is open.
-    open_styles: [usize; EntityKind::STYLES.len()],
+    /// Which slots of each style are open, and in between some that are not any more.
+    open_styles: [VecDeque<usize>; EntityKind::STYLES.len()],
+    closed: Vec<bool>,
 }
 
 impl Builder {
@@ -161,22 +162,28 @@ impl Builder {
 
     fn open(&mut self, kind: Option<EntityKind>, language: Option<String>) -> Option<usize> {
         let kind = kind?;
+        let slot = self.slots.len();
         if let Some(style) = kind.style() {
-            self.open_styles[style] += 1;
+            self.open_styles[style].push_back(slot);
         }
         self.slots
             .push((Entity::new(kind, self.length, 0), language));
-        Some(self.slots.len() - 1)
+        self.closed.push(false);
+        Some(slot)
     }
 
     fn close(&mut self, slot: usize) {
         let entity = &mut self.slots[slot].0;
         entity.length = self.length - entity.offset;
+        self.closed[slot] = true;
         if let Some(style) = entity.kind.style() {
-            self.open_styles[style] -= 1;
+            let open = &mut self.open_styles[style];
             // A style within itself adds nothing.
-            if self.open_styles[style] > 0 {
+            if open.front() != Some(&slot) {
                 entity.length = 0;
+            }
+            while open.front().is_some_and(|slot| self.closed[*slot]) {
+                open.pop_front();
             }
         }
         self.join_code_and_pre(slot);
@@ -209,7 +216,9 @@ impl Builder {
 
     fn finish(self) -> Text {
         let entities = self.slots.into_iter().map(|(entity, _)| entity);
-        let kept = entities.filter(|entity| entity.length > 0).collect();
+        let mut kept: Vec<Entity> = entities.filter(|entity| entity.length > 0).collect();
+        // As they were opened they stand already, but for those that cross.
+        kept.sort_by_key(|entity| (entity.offset, Reverse(entity.length)));
         Text::from_built(self.text, self.length, kept)
     }
 }

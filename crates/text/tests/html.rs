@@ -307,7 +307,14 @@ fn invalid_sources_are_errors_that_say_where_and_lose_no_text() {
             8,
             unexpected("b", Some("i")),
             "bcd",
-            vec![e(Bold, 0, 2), e(Italic, 1, 1)],
+            vec![e(Bold, 0, 2), e(Italic, 1, 2)],
+        ),
+        (
+            "<b>a<strong>b</b>c</strong>d</b>",
+            13,
+            unexpected("b", Some("strong")),
+            "abcd",
+            vec![e(Bold, 0, 2), e(Bold, 1, 2)],
         ),
         ("x<b>a", 1, Reason::Unclosed("b"), "xa", vec![e(Bold, 1, 1)]),
         (

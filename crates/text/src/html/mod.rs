@@ -15,8 +15,8 @@ use crate::{ParseError, Text};
 /// `mention:…`. A valid source gives what [`html_strict`] gives.
 ///
 /// Of others nothing is lost: a tag that is not known stands for itself (`Vec<String>` is not markup), as does a `<`
-/// that begins no tag and an `&` that begins no character; what is left open ends with the text; a close that closes
-/// nothing is left out.
+/// that begins no tag and an `&` that begins no character; what is left open ends with the text; tags may cross; a
+/// close that closes nothing is left out.
 ///
 /// ```
 /// use actogram_text::html;

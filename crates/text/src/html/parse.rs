@@ -13,6 +13,8 @@ struct Open {
     mark: MarkId,
     /// Where its tag begins in the source.
     at: usize,
+    /// Leniently, a tag may be closed while ones within it are open; it leaves when they do.
+    closed: bool,
 }
 
 /// Whether a source that the Bot API would refuse is an error or read all the same.
@@ -28,8 +30,8 @@ struct Parser<'s> {
     at: usize,
     draft: Draft<'s>,
     open: Vec<Open>,
-    /// How often each name is open.
-    counts: [usize; Name::COUNT],
+    /// Where each name is in `open`, those that are closed left out.
+    by_name: [Vec<usize>; Name::COUNT],
 }
 
 pub(super) fn strict(source: &str) -> Result<Text, ParseError> {
@@ -51,7 +53,7 @@ impl<'s> Parser<'s> {
             at: 0,
             draft: Draft::new(source),
             open: Vec::new(),
-            counts: [0; Name::COUNT],
+            by_name: Default::default(),
         }
     }
 
@@ -72,7 +74,9 @@ impl<'s> Parser<'s> {
         if let (Mode::Strict, Some(open)) = (self.mode, self.open.last()) {
             return Err(ParseError::new(open.at, Reason::Unclosed(open.name.text())));
         }
-        self.close_from(0);
+        while !self.open.is_empty() {
+            self.close(self.open.len() - 1);
+        }
         Ok(self.draft.finish())
     }
 
@@ -118,11 +122,12 @@ impl<'s> Parser<'s> {
         if let Some(language) = tag.language_of_code() {
             self.draft.set_language(mark, language);
         }
-        self.counts[tag.name as usize] += 1;
+        self.by_name[tag.name as usize].push(self.open.len());
         self.open.push(Open {
             name: tag.name,
             mark,
             at: start,
+            closed: false,
         });
         Ok(())
     }
@@ -162,14 +167,13 @@ impl<'s> Parser<'s> {
                 return Ok(());
             }
             // `</>` closes whatever is open last.
-            self.close_from(self.open.len().saturating_sub(1));
+            self.close(self.open.len() - 1);
         } else if self.mode == Mode::Strict {
             return Err(unexpected(name));
         } else if let Some(known) = known {
-            // One that closes nothing is left out; one that skips inner tags closes those too.
-            if self.counts[known as usize] > 0 {
-                let at = self.open.iter().rposition(|open| open.name == known);
-                self.close_from(at.unwrap_or(self.open.len()));
+            // One that closes nothing is left out; one that crosses another closes its own only, as in browsers.
+            if let Some(at) = self.by_name[known as usize].last() {
+                self.close(*at);
             }
         } else {
             self.literal();
@@ -179,13 +183,15 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    fn close_from(&mut self, depth: usize) {
-        while self.open.len() > depth {
+    /// Closes the tag at this depth, which is open.
+    fn close(&mut self, depth: usize) {
+        let open = &mut self.open[depth];
+        open.closed = true;
+        self.draft.close(open.mark);
+        self.by_name[open.name as usize].pop();
+        while self.open.last().is_some_and(|open| open.closed) {
             steps::count(1);
-            if let Some(open) = self.open.pop() {
-                self.counts[open.name as usize] -= 1;
-                self.draft.close(open.mark);
-            }
+            self.open.pop();
         }
     }
 }

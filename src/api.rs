@@ -18,6 +18,7 @@ use crate::{
     Error, PeerId, PeerRef, Result, Secret, Text,
     calls::{CallByName, DeleteMessages, EditMessage, Invoke, SendMessage, Terms, decode},
     peers::PeerError,
+    text::to_schema,
 };
 
 /// The application's identity at Telegram.
@@ -146,7 +147,8 @@ impl Api {
     }
 
     /// Calls a method by its name, with JSON. Peers may be in any notation of [`PeerRef`], `random_id` is filled
-    /// in, and a misspelled name is answered by the nearest one.
+    /// in, and a misspelled name is answered by the nearest one. Where a text with entities is taken, `parse_mode` may say
+    /// that its `message` (or `caption`) is HTML or Markdown; a text too long for one message is not split.
     ///
     /// ```no_run
     /// # async fn act(api: actogram::Api) -> actogram::Result<()> {
@@ -164,11 +166,21 @@ impl Api {
     }
 
     /// Sends a text to somebody: `@name`, an id, `"me"`, an update or a message of the chat.
+    ///
+    /// A text that is too long for one message (4096 UTF-16 code units, 100 entities) is sent as several, one after another:
+    /// see [`Text::split`] for where it is cut. The answer is the first of them; [`all`](SendMessage::all) gives all. Only the
+    /// first is a reply.
+    ///
+    /// Somebody [mentioned](Text::mention) by id whom the account has not met is named without being mentioned.
+    ///
+    /// # Errors
+    /// [`Error::PartlySent`] if some parts were sent before one could not be.
     pub fn send_message(&self, peer: impl Into<PeerRef>, text: impl Into<Text>) -> SendMessage {
         SendMessage::new(self.clone(), peer.into(), text.into())
     }
 
-    /// Replaces the text of one of the account's own messages.
+    /// Replaces the text of one of the account's own messages. It is not split: what is too long is
+    /// `MESSAGE_TOO_LONG`.
     pub fn edit_message(
         &self,
         peer: impl Into<PeerRef>,
@@ -248,6 +260,35 @@ impl Api {
             Err(Error::Rpc(_)) => Err(PeerError::Unknown(id).into()),
             Err(error) => Err(error),
         }
+    }
+
+    /// The entities of a text as they are sent: mentions by id with the user's access hash
+    /// (<https://core.telegram.org/constructor/inputMessageEntityMentionName>).
+    pub(crate) async fn entities_to_send(&self, text: &Text) -> Result<Vec<enums::MessageEntity>> {
+        let mut sent = Vec::with_capacity(text.entities().len());
+        for entity in to_schema(text) {
+            let enums::MessageEntity::MessageEntityMentionName(mention) = &entity else {
+                sent.push(entity);
+                continue;
+            };
+            let user_id = match self.resolve(PeerId::User(mention.user_id)).await {
+                Ok(peer) => input_user(&peer),
+                Err(Error::Peer(_)) => None,
+                Err(error) => return Err(error),
+            };
+            match user_id {
+                Some(user_id) => sent.push(
+                    types::InputMessageEntityMentionName {
+                        offset: mention.offset,
+                        length: mention.length,
+                        user_id,
+                    }
+                    .into(),
+                ),
+                None => tracing::debug!(user = mention.user_id, "mentioned without a mention"),
+            }
+        }
+        Ok(sent)
     }
 
     async fn resolve_username(&self, name: String) -> Result<enums::InputPeer> {

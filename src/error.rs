@@ -59,6 +59,19 @@ pub enum Error {
         /// What should have been there.
         expected: &'static str,
     },
+    /// A source is not of its dialect of HTML or Markdown.
+    #[error("{0}")]
+    Text(#[from] actogram_text::ParseError),
+    /// A text was too long for one message, and some of its parts were sent before this happened.
+    #[error("of {parts} messages, {} were sent, the next was not: {source}", sent.len())]
+    PartlySent {
+        /// The ids of those that were sent, in order.
+        sent: Vec<i32>,
+        /// How many there would have been.
+        parts: usize,
+        /// Why the next one was not sent.
+        source: Box<Error>,
+    },
     /// The session file could not be used.
     #[error("the session store: {0}")]
     Store(#[from] actogram_store::StoreError),

@@ -21,7 +21,7 @@ mod peers;
 mod settings;
 mod snapshot;
 mod strands;
-mod text;
+pub mod text;
 
 pub use actogram_actors::{
     AccountEvent, ApiActor, CallError, Clock, Connecting, Connector, DatacenterAddress, DedupeId,
@@ -39,7 +39,7 @@ pub use actogram_runtime::{
 pub use actogram_tl as tl;
 pub use api::Api;
 pub use builder::ClientBuilder;
-pub use calls::{CallByName, DeleteMessages, EditMessage, Invoke, Pending, SendMessage};
+pub use calls::{CallByName, DeleteMessages, EditMessage, Invoke, Pending, SendMessage, SendParts};
 pub use client::Client;
 pub use dispatcher::{Cx, EventHandler, NewUpdate, Order};
 pub use error::{Error, Result, RpcError};
@@ -52,7 +52,7 @@ pub use objects::{Msg, Update};
 pub use peers::{PeerError, PeerId, PeerRef};
 pub use settings::{CallSettings, DatacenterSettings, Secret, Settings};
 pub use snapshot::ClientSnapshot;
-pub use text::{Text, escape_html, html};
+pub use text::{Text, escape_html, escape_markdown_v2, html, markdown};
 
 /// What a program that runs an account needs: `use actogram::prelude::*`.
 ///
@@ -60,6 +60,6 @@ pub use text::{Text, escape_html, html};
 pub mod prelude {
     pub use crate::{
         Api, Client, ClientBuilder, Cx, Error, EventHandler, LoopApi, LoopCx, Msg, NewUpdate,
-        Order, Result, SignalLoop, Update, escape_html, html,
+        Order, Result, SignalLoop, Text, Update, escape_html, escape_markdown_v2, html, markdown,
     };
 }

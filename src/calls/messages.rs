@@ -4,8 +4,8 @@ use std::future::IntoFuture;
 
 use actogram_tl::{enums, functions, types};
 
-use super::{CallOptions, Pending, call_options, start};
-use crate::{Api, Error, Msg, PeerRef, Result, Text};
+use super::{CallOptions, Pending, Terms, call_options, start};
+use crate::{Api, Error, Msg, PeerRef, Result, Text, text};
 
 /// Sends a text; see [`Api::send_message`].
 #[must_use = "a message is not sent until the call is awaited or detached"]
@@ -49,40 +49,123 @@ impl SendMessage {
         self.no_preview = true;
         self
     }
+
+    /// Gives all messages that were sent, where a text too long for one makes several; otherwise the call gives the first.
+    ///
+    /// ```no_run
+    /// # async fn act(api: actogram::Api, book: String) -> actogram::Result<()> {
+    /// let parts = api.send_message("me", book).all().await?;
+    /// println!("sent as {} messages", parts.len());
+    /// # Ok(()) }
+    /// ```
+    pub fn all(self) -> SendParts {
+        SendParts {
+            api: self.api.clone(),
+            options: self.options.clone(),
+            message: self,
+        }
+    }
+
+    /// What is sent for the first part, or for one that follows.
+    fn function(
+        &self,
+        to: &enums::InputPeer,
+        part: &Text,
+        entities: Vec<enums::MessageEntity>,
+        first: bool,
+    ) -> functions::messages::SendMessage {
+        let random_id = self.api.random_id();
+        let text = part.as_str().to_owned();
+        let mut function = functions::messages::SendMessage::new(to.clone(), text, random_id);
+        function.no_webpage = self.no_preview;
+        function.silent = self.silent;
+        let reply_to = self.reply_to.filter(|_| first);
+        function.reply_to = reply_to.map(|id| types::InputReplyToMessage::new(id).into());
+        function.entities = (!entities.is_empty()).then_some(entities);
+        function
+    }
+
+    async fn send_parts(mut self, parts: Vec<(Text, Terms)>) -> Result<Vec<Msg>> {
+        let to = self
+            .api
+            .resolve(std::mem::replace(&mut self.peer, PeerRef::Me))
+            .await?;
+        let count = parts.len();
+        let mut sent: Vec<Msg> = Vec::with_capacity(count);
+        for (part, terms) in parts {
+            let outcome = async {
+                let entities = self.api.entities_to_send(&part).await?;
+                let function = self.function(&to, &part, entities, sent.is_empty());
+                let updates = self.api.invoke_with(&function, terms).await?;
+                sent_message(&self.api, &function, &updates).ok_or(Error::Incomplete {
+                    method: SEND.to_owned(),
+                    expected: "the message that was sent",
+                })
+            };
+            match outcome.await {
+                Ok(message) => sent.push(message),
+                Err(error) if sent.is_empty() => return Err(error),
+                Err(error) => {
+                    return Err(Error::PartlySent {
+                        sent: sent.iter().map(Msg::id).collect(),
+                        parts: count,
+                        source: Box::new(error),
+                    });
+                }
+            }
+        }
+        Ok(sent)
+    }
 }
+
+const SEND: &str = "messages.sendMessage";
 
 impl IntoFuture for SendMessage {
     type Output = Result<Msg>;
     type IntoFuture = Pending<Msg>;
 
     fn into_future(self) -> Self::IntoFuture {
-        const METHOD: &str = "messages.sendMessage";
+        let sent = self.all().into_future();
+        Box::pin(async move {
+            sent.await?.into_iter().next().ok_or(Error::Incomplete {
+                method: SEND.to_owned(),
+                expected: "the message that was sent",
+            })
+        })
+    }
+}
+
+/// Sends a text in as many messages as it takes; see [`SendMessage::all`].
+#[must_use = "no message is sent until the call is awaited or detached"]
+pub struct SendParts {
+    pub(crate) api: Api,
+    pub(crate) options: CallOptions,
+    message: SendMessage,
+}
+
+impl IntoFuture for SendParts {
+    type Output = Result<Vec<Msg>>;
+    type IntoFuture = Pending<Vec<Msg>>;
+
+    fn into_future(self) -> Self::IntoFuture {
         let Self {
             api,
             options,
-            peer,
-            text,
-            reply_to,
-            silent,
-            no_preview,
+            message,
         } = self;
-        let terms = options.terms(&api);
-        let account = api.clone();
-        start(&api, METHOD, &options, async move {
-            let input = account.resolve(peer).await?;
-            let (message, entities) = text.into_parts();
-            let random_id = account.random_id();
-            let mut function = functions::messages::SendMessage::new(input, message, random_id);
-            function.no_webpage = no_preview;
-            function.silent = silent;
-            function.reply_to = reply_to.map(|id| types::InputReplyToMessage::new(id).into());
-            function.entities = (!entities.is_empty()).then_some(entities);
-            let updates = account.invoke_with(&function, terms).await?;
-            let sent = sent_message(&account, &function, &updates);
-            sent.ok_or(Error::Incomplete {
-                method: METHOD.to_owned(),
-                expected: "the message that was sent",
-            })
+        // All places in the queue are taken now: nothing comes between the parts.
+        let mut parts = Vec::new();
+        for part in message.text.split(text::MESSAGE_LENGTH) {
+            parts.push((part, options.terms(&api)));
+        }
+        start(&api, SEND, &options, async move {
+            for (_, terms) in &mut parts {
+                // One part without a place, and none is sent.
+                if let Some(Err(full)) = terms.place.take_if(|place| place.is_err()) {
+                    return Err(Error::from_call(SEND, full));
+                }
+            }
+            message.send_parts(parts).await
         })
     }
 }
@@ -205,10 +288,10 @@ impl IntoFuture for EditMessage {
         let terms = options.terms(&api);
         let account = api.clone();
         start(&api, METHOD, &options, async move {
-            let (message, entities) = text.into_parts();
+            let entities = account.entities_to_send(&text).await?;
             let mut function =
                 functions::messages::EditMessage::new(account.resolve(peer).await?, id);
-            function.message = Some(message);
+            function.message = Some(text.as_str().to_owned());
             function.entities = (!entities.is_empty()).then_some(entities);
             let updates = account.invoke_with(&function, terms).await?;
             let list = match &updates {
@@ -276,4 +359,4 @@ impl IntoFuture for DeleteMessages {
     }
 }
 
-call_options!(SendMessage, EditMessage, DeleteMessages);
+call_options!(SendMessage, SendParts, EditMessage, DeleteMessages);

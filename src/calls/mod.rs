@@ -8,7 +8,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use actogram_actors::{CallError, CallPolicy, Place};
 use tokio::task::AbortHandle;
 
-pub use messages::{DeleteMessages, EditMessage, SendMessage};
+pub use messages::{DeleteMessages, EditMessage, SendMessage, SendParts};
 pub(crate) use raw::decode;
 pub use raw::{CallByName, Invoke};
 

@@ -7,6 +7,7 @@ use actogram_tl::{enums, types};
 use crate::{
     Api, PeerId, Text,
     calls::{DeleteMessages, EditMessage, SendMessage},
+    text::from_schema,
 };
 
 /// A message (<https://core.telegram.org/constructor/message>). Cheap to clone.
@@ -47,7 +48,10 @@ impl Msg {
 
     /// The text with its formatting.
     pub fn formatted(&self) -> Text {
-        Text::with_entities(self.text(), self.raw.entities.clone().unwrap_or_default())
+        from_schema(
+            self.text(),
+            self.raw.entities.as_deref().unwrap_or_default(),
+        )
     }
 
     /// When it was sent, in seconds since 1970.

@@ -55,6 +55,7 @@ fn range(entity: &mut enums::MessageEntity) -> Option<(&mut i32, &mut i32)> {
         MessageEntityBankCard,
         MessageEntitySpoiler,
         MessageEntityCustomEmoji,
+        MessageEntityFormattedDate,
         MessageEntityBlockquote
     )
 }

@@ -75,6 +75,17 @@ fn run_python(root: &Path) -> Result<(), String> {
         .display()
         .to_string();
     let binary = root.join("target/debug/actogram").display().to_string();
+    let build = [
+        "build",
+        "--quiet",
+        "--package",
+        "actogram-text",
+        "--example",
+        "entities",
+    ];
+    command::run_within(LIMIT, root, "cargo", &build, &[])?;
+    let entities = root.join("target/debug/examples/entities");
+    let entities = entities.display().to_string();
     let arguments = [
         "-m",
         "pytest",
@@ -88,7 +99,11 @@ fn run_python(root: &Path) -> Result<(), String> {
         root,
         &python,
         &arguments,
-        &[("ACTOGRAM", &binary), ("PYTHONDONTWRITEBYTECODE", "1")],
+        &[
+            ("ACTOGRAM", &binary),
+            ("TEXT_ENTITIES", &entities),
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+        ],
     )
 }
 

@@ -3,7 +3,11 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use actogram::{
     PeerId,
@@ -15,7 +19,7 @@ use actogram_local_datacenter::{
     model::PeerKey,
     rpc::{RpcError, RpcFault, When},
 };
-use support::{Inbox, bot, datacenter, person};
+use support::{Inbox, bot, datacenter, person, until};
 
 /// A bot and a person who have met, and what either gets.
 struct Stage {
@@ -350,4 +354,88 @@ async fn s19_parse_mode_is_read_in_calls_by_name() {
         .unwrap_err();
     assert!(error.to_string().contains("parse_mode"), "{error}");
     stage.end().await;
+}
+
+/// The example `text`, which cargo builds along with the tests, as a bot of this datacenter.
+struct Example(Child);
+
+impl Example {
+    fn start(datacenter: &LocalDatacenter, directory: &Path, token: &str) -> Self {
+        let mut program = std::env::current_exe().unwrap();
+        program.pop();
+        program.pop();
+        program.push("examples/text");
+        let built = program.exists();
+        assert!(
+            built,
+            "{program:?} is not built: run the tests with cargo test"
+        );
+        let key = directory.join("key.pem");
+        std::fs::write(&key, datacenter.public_key_pem().unwrap()).unwrap();
+        let child = Command::new(program)
+            .env("ACTOGRAM_API_ID", "1")
+            .env("ACTOGRAM_API_HASH", "hash")
+            .env("ACTOGRAM_BOT_TOKEN", token)
+            .env("ACTOGRAM_SESSION", directory.join("bot.session"))
+            .env(
+                "ACTOGRAM_DATACENTER__ADDRESS",
+                datacenter.address().unwrap().to_string(),
+            )
+            .env("ACTOGRAM_DATACENTER__PUBLIC_KEY", key)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir(directory)
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        // It may be gone already: then there is nothing to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_formats_what_it_is_told_to() {
+    let datacenter = datacenter().await;
+    let directory = tempfile::tempdir().unwrap();
+    let token = datacenter
+        .operator()
+        .create_bot("text_bot", "Text")
+        .unwrap()
+        .token;
+    let _running = Example::start(&datacenter, directory.path(), &token);
+    let operator = datacenter.operator();
+    // What was written to a bot before it came is not told to it.
+    until("the bot is there", || {
+        operator.counters().executed("updates.getState") > 0
+    })
+    .await;
+    let ann = person(&datacenter, "9996621207").await;
+    let inbox = Inbox::of(&ann);
+    ann.start().await.unwrap();
+    let cases = [
+        (Text::plain("/html <b>so</b>"), "<b>so</b>"),
+        (
+            Text::plain("/markdown 1. *so*"),
+            "<i>Not so: </i>&#39;.&#39; is reserved: write a backslash before it, at byte 1 of the source",
+        ),
+        (
+            Text::italic("so") + "<",
+            "<b>HTML\n</b><pre><code class=\"language-html\">&lt;i&gt;so&lt;/i&gt;&amp;lt;</code></pre><b>\nMarkdownV2\n</b>\
+             <pre><code class=\"language-markdown\">_so_&lt;</code></pre>",
+        ),
+    ];
+    for (told, answer) in cases {
+        ann.api().send_message("@text_bot", told).await.unwrap();
+        let shown = inbox.next().await.formatted();
+        assert_eq!(shown, actogram::text::html_strict(answer).unwrap());
+    }
+    ann.shutdown(Duration::from_secs(5)).await;
+    datacenter.shutdown().await;
 }

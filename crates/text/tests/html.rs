@@ -293,6 +293,14 @@ fn invalid_sources_are_errors_that_say_where_and_lose_no_text() {
             vec![],
         ),
         ("a</", 1, Reason::UnclosedTag, "a</", vec![]),
+        // No tag is looked for beyond the next one.
+        (
+            "<a href=\"<b>x</b>\">y",
+            0,
+            Reason::Unclosed("a"),
+            "<a href=\"x\">y",
+            vec![e(Bold, 9, 1)],
+        ),
         ("</b>a", 0, unexpected("b", None), "a", vec![]),
         ("</>a", 0, unexpected("", None), "</>a", vec![]),
         (

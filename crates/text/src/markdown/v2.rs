@@ -93,9 +93,7 @@ struct Parser<'s> {
     quote: Option<Quote>,
     /// Whether nothing but markup was since the beginning of the line.
     at_line_start: bool,
-    /// Whether it is known that no such closing follows any more: nothing is looked for twice.
-    no_code: bool,
-    no_block: bool,
+    /// Whether it is known that no parenthesis closes any more: none is looked for twice.
     no_address: bool,
 }
 
@@ -111,8 +109,6 @@ impl<'s> Parser<'s> {
             counts: [0; Marker::COUNT],
             quote: None,
             at_line_start: true,
-            no_code: false,
-            no_block: false,
             no_address: false,
         }
     }
@@ -350,11 +346,8 @@ impl<'s> Parser<'s> {
 
     fn code(&mut self) -> Result<(), ParseError> {
         let start = self.at;
-        let end = (!self.no_code)
-            .then(|| self.unescaped(start + 1, b"`"))
-            .flatten();
-        let Some(end) = end else {
-            self.no_code = true;
+        // Where none is found, none follows to look from: backslashes are read alike everywhere.
+        let Some(end) = self.unescaped(start + 1, b"`") else {
             return self.unclosed_code("code", 1);
         };
         let mark = self.draft.open(Some(EntityKind::Code), start..start + 1);
@@ -366,11 +359,7 @@ impl<'s> Parser<'s> {
 
     fn block(&mut self) -> Result<(), ParseError> {
         let start = self.at;
-        let end = (!self.no_block)
-            .then(|| self.unescaped(start + 3, b"```"))
-            .flatten();
-        let Some(end) = end else {
-            self.no_block = true;
+        let Some(end) = self.unescaped(start + 3, b"```") else {
             return self.unclosed_code("a block of code", 3);
         };
         // The closing marker ends a language too.

@@ -17,6 +17,8 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Error, PeerId, PeerRef, Result, Secret, Text,
     calls::{CallByName, DeleteMessages, EditMessage, Invoke, SendMessage, Terms, decode},
+    dispatcher::PollQueue,
+    own_names::OwnNames,
     peers::PeerError,
     text::to_schema,
 };
@@ -36,6 +38,8 @@ struct Inner {
     failures: Failures,
     /// Calls that nobody waits for, since the last shutdown was begun.
     detached: Mutex<TaskTracker>,
+    own_names: OwnNames,
+    poll_queue: PollQueue,
     #[cfg(feature = "http")]
     http: crate::http::Lazy,
 }
@@ -63,6 +67,8 @@ impl Api {
                 runtime,
                 failures,
                 detached: Mutex::default(),
+                own_names: OwnNames::default(),
+                poll_queue: PollQueue::default(),
                 #[cfg(feature = "http")]
                 http: crate::http::Lazy::new(network),
             }),
@@ -114,6 +120,14 @@ impl Api {
             let calls = detached.len();
             tracing::warn!(calls, "detached calls are still under way at the deadline");
         }
+    }
+
+    pub(crate) fn own_names(&self) -> &OwnNames {
+        &self.inner.own_names
+    }
+
+    pub(crate) fn poll_queue(&self) -> &PollQueue {
+        &self.inner.poll_queue
     }
 
     pub(crate) fn random_id(&self) -> i64 {

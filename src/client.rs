@@ -2,15 +2,14 @@
 
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use actix::Recipient;
 use actogram_actors::{Account, AccountEvent, Engine, ShutdownReport};
 use actogram_runtime::{Child, Failures, LoopRegistry};
 use actogram_tl::types;
 use tokio::time::Instant;
 
 use crate::{
-    Api, ClientBuilder, Cx, Error, EventHandler, Msg, NewUpdate, Result, Secret, Settings, Update,
-    dispatcher::{Close, DispatcherActor, DispatcherSink, Register, Registration, Subscribe},
+    Api, ClientBuilder, Error, Result, Secret, Settings,
+    dispatcher::{Close, DispatcherActor, DispatcherSink},
     inspect::Inspector,
     login::{LoginError, LoginPrompts},
 };
@@ -93,32 +92,6 @@ impl Client {
             self.api.log_in_bot(token).await?;
         }
         Ok(())
-    }
-
-    /// Handles every update with a closure.
-    pub fn on_update(&self, handler: impl AsyncFn(Cx, Update) -> Result<()> + Send + 'static) {
-        self.dispatcher
-            .addr()
-            .do_send(Register(Registration::on_update(handler)));
-    }
-
-    /// Handles every new message of somebody else with a closure.
-    pub fn on_message(&self, handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static) {
-        self.dispatcher
-            .addr()
-            .do_send(Register(Registration::on_message(handler)));
-    }
-
-    /// Handles updates with a value that has a method for each kind.
-    pub fn event_handler(&self, handler: impl EventHandler + Send) {
-        self.dispatcher
-            .addr()
-            .do_send(Register(Registration::events(handler)));
-    }
-
-    /// Tells an actor of every update.
-    pub fn subscribe(&self, recipient: Recipient<NewUpdate>) {
-        self.dispatcher.addr().do_send(Subscribe(recipient));
     }
 
     /// What happens to the account itself: connections, flood waits, logouts.

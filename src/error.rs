@@ -86,6 +86,16 @@ pub enum Error {
     /// A handler, loop or fork of the program itself failed.
     #[error("{0}")]
     User(Box<dyn std::error::Error + Send + Sync>),
+    /// A filter could not be made.
+    #[error("{0}")]
+    Filter(#[from] crate::filters::FilterError),
+    /// Updates could not be polled.
+    #[error("{0}")]
+    Poll(#[from] crate::dispatcher::PollError),
+    /// A webhook was given up.
+    #[cfg(feature = "http")]
+    #[error("{0}")]
+    Webhook(#[from] crate::dispatcher::WebhookError),
     /// A handler panicked. The text is the panic's.
     #[error("a handler panicked: {0}")]
     Panicked(String),

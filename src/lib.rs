@@ -7,6 +7,7 @@ mod calls;
 mod client;
 mod dispatcher;
 mod error;
+pub mod filters;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
@@ -17,6 +18,7 @@ mod login;
 mod loops;
 mod network;
 mod objects;
+mod own_names;
 mod peers;
 mod settings;
 mod snapshot;
@@ -39,16 +41,24 @@ pub use actogram_runtime::{
 pub use actogram_tl as tl;
 pub use api::Api;
 pub use builder::ClientBuilder;
-pub use calls::{CallByName, DeleteMessages, EditMessage, Invoke, Pending, SendMessage, SendParts};
+pub use calls::{
+    AnswerCallback, AnswerInline, CallByName, DeleteMessages, EditMessage, Invoke, Pending,
+    SendMessage, SendParts,
+};
 pub use client::Client;
-pub use dispatcher::{Cx, EventHandler, NewUpdate, Order};
+pub use dispatcher::{
+    Cx, EventHandler, Failure, GetUpdates, HandlerHandle, IntoPropagation, NewUpdate, Next, Order,
+    PollError, PolledUpdate, Poller, Propagation, Router,
+};
+#[cfg(feature = "http")]
+pub use dispatcher::{Webhook, WebhookError};
 pub use error::{Error, Result, RpcError};
 #[cfg(feature = "local")]
 pub use local_person::LocalPerson;
 pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
 pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
 pub use network::NetworkSettings;
-pub use objects::{Msg, Update};
+pub use objects::{CallbackQuery, Deleted, InlineQuery, Msg, ServiceMsg, Update, article};
 pub use peers::{PeerError, PeerId, PeerRef};
 pub use settings::{CallSettings, DatacenterSettings, Secret, Settings};
 pub use snapshot::ClientSnapshot;
@@ -59,7 +69,10 @@ pub use text::{Text, escape_html, escape_markdown_v2, html, markdown};
 /// It shares no name with `actix::prelude`.
 pub mod prelude {
     pub use crate::{
-        Api, Client, ClientBuilder, Cx, Error, EventHandler, LoopApi, LoopCx, Msg, NewUpdate,
-        Order, Result, SignalLoop, Text, Update, escape_html, escape_markdown_v2, html, markdown,
+        Api, CallbackQuery, Client, ClientBuilder, Cx, Deleted, Error, EventHandler, InlineQuery,
+        LoopApi, LoopCx, Msg, NewUpdate, Next, Order, Propagation, Result, Router, ServiceMsg,
+        SignalLoop, Text, Update, escape_html, escape_markdown_v2,
+        filters::{Captures, Command},
+        html, markdown,
     };
 }

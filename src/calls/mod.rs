@@ -1,6 +1,7 @@
 //! Calls as builders: nothing is sent until one is awaited or detached.
 
 mod messages;
+mod queries;
 mod raw;
 
 use std::{future::Future, pin::Pin, time::Duration};
@@ -9,6 +10,7 @@ use actogram_actors::{CallError, CallPolicy, Place};
 use tokio::task::AbortHandle;
 
 pub use messages::{DeleteMessages, EditMessage, SendMessage, SendParts};
+pub use queries::{AnswerCallback, AnswerInline};
 pub(crate) use raw::decode;
 pub use raw::{CallByName, Invoke};
 

@@ -1,6 +1,6 @@
 //! A bot as one value: a method for each kind of update.
 
-use crate::{Cx, Error, Msg, Result, Update};
+use crate::{CallbackQuery, Cx, Deleted, Error, InlineQuery, Msg, Result, ServiceMsg, Update};
 
 /// Handles the updates of an account; give it to [`Client::event_handler`](crate::Client::event_handler).
 ///
@@ -33,12 +33,30 @@ pub trait EventHandler: 'static {
         Ok(())
     }
 
-    /// Every update. As given, it hands on to the method of the update's kind; who overrides it takes over.
+    /// Every update. As given, it hands on to the method of the update's kind, but for messages of the account itself;
+    /// who overrides it takes over.
     async fn on_any(&self, cx: Cx, update: Update) -> Result<()> {
-        match update.message() {
-            Some(message) if message.outgoing() => Ok(()),
-            Some(message) if message.is_edit() => self.on_edited(cx, message).await,
-            Some(message) => self.on_message(cx, message).await,
+        if let Some(message) = update.message() {
+            return match (message.outgoing(), message.is_edit()) {
+                (true, _) => Ok(()),
+                (false, true) => self.on_edited(cx, message).await,
+                (false, false) => self.on_message(cx, message).await,
+            };
+        }
+        if let Some(message) = ServiceMsg::of(&update) {
+            return match message.outgoing() {
+                true => Ok(()),
+                false => self.on_service(cx, message).await,
+            };
+        }
+        if let Some(query) = CallbackQuery::of(&update) {
+            return self.on_callback_query(cx, query).await;
+        }
+        if let Some(query) = InlineQuery::of(&update) {
+            return self.on_inline_query(cx, query).await;
+        }
+        match Deleted::of(&update) {
+            Some(deleted) => self.on_deleted(cx, deleted).await,
             None => self.on_other(cx, update).await,
         }
     }
@@ -52,6 +70,30 @@ pub trait EventHandler: 'static {
     /// A message of somebody else that was edited.
     async fn on_edited(&self, cx: Cx, message: Msg) -> Result<()> {
         let _ = (cx, message);
+        Ok(())
+    }
+
+    /// Messages were deleted.
+    async fn on_deleted(&self, cx: Cx, deleted: Deleted) -> Result<()> {
+        let _ = (cx, deleted);
+        Ok(())
+    }
+
+    /// Somebody else joined, left, changed a title, or did something else that Telegram itself writes into the chat.
+    async fn on_service(&self, cx: Cx, message: ServiceMsg) -> Result<()> {
+        let _ = (cx, message);
+        Ok(())
+    }
+
+    /// Somebody pressed a button.
+    async fn on_callback_query(&self, cx: Cx, query: CallbackQuery) -> Result<()> {
+        let _ = (cx, query);
+        Ok(())
+    }
+
+    /// Somebody asks the bot from a chat.
+    async fn on_inline_query(&self, cx: Cx, query: InlineQuery) -> Result<()> {
+        let _ = (cx, query);
         Ok(())
     }
 

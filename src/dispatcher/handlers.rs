@@ -1,116 +1,341 @@
 //! The handlers an account has, of whatever form, behind one face.
 
-use std::{any::Any, cell::RefCell, future::Future, panic::AssertUnwindSafe, pin::Pin, rc::Rc};
+use std::{
+    any::Any,
+    cell::{Cell, RefCell},
+    future::Future,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use actix::Recipient;
 use futures_util::FutureExt;
 
-use super::{Cx, EventHandler, NewUpdate};
-use crate::{Error, Msg, Result, Update};
+use super::{
+    Cx, EventHandler, IntoPropagation, LocalFuture, NewUpdate, Next, Propagation,
+    failure::{Failure, OnError},
+    middleware::{Middleware, run_inside},
+    reports::Reports,
+    router::{Router, Scope},
+};
+use crate::{
+    Error, Msg, Result, Update,
+    filters::{Matcher, mentioned_bot},
+};
 
-type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+/// Names what was registered at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HandlerId(u64);
+
+impl HandlerId {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// A handler, whatever it was registered as.
-trait Handle {
+pub(super) trait Handle {
     fn start<'a>(&'a self, _cx: Cx) -> LocalFuture<'a, Result<()>> {
         Box::pin(async { Ok(()) })
     }
-    fn handle<'a>(&'a self, cx: Cx, update: Update) -> LocalFuture<'a, Result<()>>;
-    fn failed<'a>(
+
+    /// `None`: the update is not for it.
+    fn handle<'a>(
         &'a self,
-        _cx: Cx,
-        update: Option<&'a Update>,
-        error: &'a Error,
-    ) -> LocalFuture<'a, ()> {
-        Box::pin(async move {
-            tracing::error!(%error, dedupe_id = ?update.map(Update::dedupe_id), "a handler failed");
-        })
+        cx: Cx,
+        update: &Update,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>>;
+
+    /// Whether it stands beside the groups: it sees every update, and whether others handled it is none of its business.
+    fn sees_everything(&self) -> bool {
+        true
+    }
+
+    /// `None`: it leaves errors to the client.
+    fn failed<'a>(&'a self, _cx: Cx, _failure: &'a Failure) -> Option<LocalFuture<'a, ()>> {
+        None
     }
 }
 
-struct OnUpdate<F>(F);
+pub(super) struct OnUpdate<F>(pub(super) F);
 
 impl<F: AsyncFn(Cx, Update) -> Result<()>> Handle for OnUpdate<F> {
-    fn handle<'a>(&'a self, cx: Cx, update: Update) -> LocalFuture<'a, Result<()>> {
-        Box::pin((self.0)(cx, update))
+    fn handle<'a>(
+        &'a self,
+        cx: Cx,
+        update: &Update,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        Some(handled((self.0)(cx, update.clone())))
     }
 }
 
-struct OnMessage<F>(F);
+pub(super) struct OnMessage<F>(pub(super) F);
 
 impl<F: AsyncFn(Cx, Msg) -> Result<()>> Handle for OnMessage<F> {
-    fn handle<'a>(&'a self, cx: Cx, update: Update) -> LocalFuture<'a, Result<()>> {
-        match update.message() {
-            Some(message) if !message.outgoing() && !message.is_edit() => {
-                Box::pin((self.0)(cx, message))
-            }
-            _ => Box::pin(async { Ok(()) }),
-        }
+    fn handle<'a>(
+        &'a self,
+        cx: Cx,
+        update: &Update,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        let message = update.message()?;
+        let of_others = !message.outgoing() && !message.is_edit();
+        of_others.then(|| handled((self.0)(cx, message)))
     }
 }
 
-struct Events<H>(H);
+pub(super) struct Events<H>(pub(super) H);
 
 impl<H: EventHandler> Handle for Events<H> {
     fn start<'a>(&'a self, cx: Cx) -> LocalFuture<'a, Result<()>> {
         Box::pin(self.0.on_start(cx))
     }
-    fn handle<'a>(&'a self, cx: Cx, update: Update) -> LocalFuture<'a, Result<()>> {
-        Box::pin(self.0.on_any(cx, update))
-    }
-    fn failed<'a>(
+
+    fn handle<'a>(
         &'a self,
         cx: Cx,
-        update: Option<&'a Update>,
-        error: &'a Error,
-    ) -> LocalFuture<'a, ()> {
-        Box::pin(self.0.on_error(cx, update, error))
+        update: &Update,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        Some(handled(self.0.on_any(cx, update.clone())))
+    }
+
+    fn failed<'a>(&'a self, cx: Cx, failure: &'a Failure) -> Option<LocalFuture<'a, ()>> {
+        let reporting = self.0.on_error(cx, failure.update(), failure.error());
+        Some(Box::pin(reporting))
     }
 }
 
+/// A handler of a router.
+pub(super) struct OnFilter<M, F, R> {
+    filter: M,
+    handler: F,
+    gives: PhantomData<fn() -> R>,
+}
+
+impl<M, F, R> OnFilter<M, F, R> {
+    pub(super) fn new(filter: M, handler: F) -> Self {
+        Self {
+            filter,
+            handler,
+            gives: PhantomData,
+        }
+    }
+}
+
+impl<M, F, R> Handle for OnFilter<M, F, R>
+where
+    M: Matcher,
+    F: AsyncFn(Cx, M::Output) -> Result<R>,
+    R: IntoPropagation,
+{
+    fn handle<'a>(
+        &'a self,
+        cx: Cx,
+        update: &Update,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        let matched = self.filter.matched(update)?;
+        Some(handled(async { (self.handler)(cx, matched).await }))
+    }
+
+    fn sees_everything(&self) -> bool {
+        false
+    }
+}
+
+fn handled<'a>(
+    handling: impl Future<Output = Result<impl IntoPropagation>> + 'a,
+) -> LocalFuture<'a, Result<Propagation>> {
+    Box::pin(async move { handling.await.map(IntoPropagation::into_propagation) })
+}
+
+/// A handler and where it stands.
+pub(super) struct Entry {
+    id: HandlerId,
+    group: i32,
+    handler: Rc<dyn Handle>,
+    scope: Rc<Scope>,
+    removed: Cell<bool>,
+}
+
+impl Entry {
+    pub(super) fn new(
+        id: HandlerId,
+        group: i32,
+        handler: Rc<dyn Handle>,
+        scope: Rc<Scope>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            group,
+            handler,
+            scope,
+            removed: Cell::new(false),
+        })
+    }
+
+    /// `None`: the update is not for it.
+    fn handle<'a>(
+        &'a self,
+        cx: Cx,
+        update: &Update,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        if !self.scope.admits(update) {
+            return None;
+        }
+        let handling = self.handler.handle(cx.clone(), update)?;
+        if self.scope.middlewares.is_empty() {
+            return Some(handling);
+        }
+        // Nothing has run yet. The middleware may go on with another update than this one, so it is matched anew.
+        drop(handling);
+        let handler = self.handler.clone();
+        let last = Next::new(move |cx, update| {
+            Box::pin(async move {
+                match handler.handle(cx, &update) {
+                    Some(handling) => handling.await,
+                    None => Ok(Propagation::Continue),
+                }
+            })
+        });
+        Some(run_inside(
+            &self.scope.middlewares,
+            cx,
+            update.clone(),
+            last,
+        ))
+    }
+}
+
+type Install = Box<dyn FnOnce(HandlerId, &mut Vec<Rc<Entry>>) + Send>;
+
 /// One registration, on its way to the thread where handlers run.
-pub(crate) struct Registration(Box<dyn FnOnce() -> Rc<dyn Handle> + Send>);
+pub(crate) struct Registration {
+    pub(super) id: HandlerId,
+    install: Install,
+    /// Whether it has something to do before its first update.
+    pub(super) starts: bool,
+}
 
 impl Registration {
-    pub(crate) fn on_update(
+    fn of<H: Handle + 'static>(make: impl FnOnce() -> H + Send + 'static, starts: bool) -> Self {
+        Self {
+            id: HandlerId::next(),
+            install: Box::new(move |id, into| {
+                into.push(Entry::new(id, 0, Rc::new(make()), Rc::default()));
+            }),
+            starts,
+        }
+    }
+
+    pub(super) fn on_update(
         handler: impl AsyncFn(Cx, Update) -> Result<()> + Send + 'static,
     ) -> Self {
-        Self(Box::new(move || Rc::new(OnUpdate(handler))))
+        Self::of(move || OnUpdate(handler), false)
     }
 
-    pub(crate) fn on_message(
+    pub(super) fn on_message(
         handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static,
     ) -> Self {
-        Self(Box::new(move || Rc::new(OnMessage(handler))))
+        Self::of(move || OnMessage(handler), false)
     }
 
-    pub(crate) fn events(handler: impl EventHandler + Send) -> Self {
-        Self(Box::new(move || Rc::new(Events(handler))))
+    pub(super) fn events(handler: impl EventHandler + Send) -> Self {
+        Self::of(move || Events(handler), true)
+    }
+
+    #[cfg(feature = "http")]
+    pub(super) fn webhook(webhook: super::Webhook) -> Self {
+        Self::of(move || webhook, false)
+    }
+
+    pub(super) fn router(router: Router) -> Self {
+        Self {
+            id: HandlerId::next(),
+            install: Box::new(move |id, into| router.install(id, None, into)),
+            starts: false,
+        }
+    }
+
+    /// On the handlers' thread.
+    pub(super) fn install(self) -> Vec<Rc<Entry>> {
+        let mut entries = Vec::new();
+        (self.install)(self.id, &mut entries);
+        entries
     }
 }
 
 /// The handlers and subscribers of one account. It lives on the handlers' thread and outlives restarts of its actor.
 #[derive(Default)]
 pub(crate) struct Handlers {
-    handlers: RefCell<Vec<Rc<dyn Handle>>>,
+    /// By group, then in the order of registration. Replaced as a whole: who walks them keeps what it began with.
+    entries: RefCell<Rc<Vec<Rc<Entry>>>>,
+    /// Those that are not through with their start.
+    starting: RefCell<Vec<Rc<Entry>>>,
+    middlewares: RefCell<Vec<Rc<dyn Middleware>>>,
+    on_error: RefCell<Vec<Rc<dyn OnError>>>,
     subscribers: RefCell<Vec<Recipient<NewUpdate>>>,
+    pub(super) reports: RefCell<Reports>,
 }
 
 impl Handlers {
-    pub(crate) async fn register(&self, registration: Registration, cx: Cx) {
-        let handler = (registration.0)();
-        if let Err(error) = guarded(async { handler.start(cx.clone()).await }).await {
-            report(&*handler, cx, None, &error).await;
-        }
-        self.handlers.borrow_mut().push(handler);
+    pub(super) fn add(&self, new: Vec<Rc<Entry>>) {
+        let mut entries = self.entries.borrow().to_vec();
+        entries.extend(new.into_iter().filter(|entry| !entry.removed.get()));
+        // Stable: within a group the order of registration stays.
+        entries.sort_by_key(|entry| entry.group);
+        *self.entries.borrow_mut() = Rc::new(entries);
     }
 
-    pub(crate) fn subscribe(&self, recipient: Recipient<NewUpdate>) {
+    /// They will be added when they have started.
+    pub(super) fn announce(&self, new: &[Rc<Entry>]) {
+        self.starting.borrow_mut().extend_from_slice(new);
+    }
+
+    /// Runs what is to come before the first update, and adds them.
+    pub(super) async fn start_and_add(&self, new: Vec<Rc<Entry>>, cx: Cx) {
+        for entry in &new {
+            let started = guarded(async { entry.handler.start(cx.clone()).await }).await;
+            if let Err(error) = started {
+                self.failed(Some(entry), &cx, None, error).await;
+            }
+        }
+        self.starting
+            .borrow_mut()
+            .retain(|entry| new.iter().all(|it| it.id != entry.id));
+        self.add(new);
+    }
+
+    pub(super) fn remove(&self, id: HandlerId) {
+        let (gone, stay): (Vec<_>, Vec<_>) = {
+            let entries = self.entries.borrow();
+            entries.iter().cloned().partition(|entry| entry.id == id)
+        };
+        let starting = self.starting.borrow();
+        for entry in gone
+            .iter()
+            .chain(starting.iter().filter(|entry| entry.id == id))
+        {
+            entry.removed.set(true);
+        }
+        *self.entries.borrow_mut() = Rc::new(stay);
+    }
+
+    pub(super) fn wrap(&self, middleware: Rc<dyn Middleware>) {
+        self.middlewares.borrow_mut().push(middleware);
+    }
+
+    pub(super) fn on_error(&self, handler: Rc<dyn OnError>) {
+        self.on_error.borrow_mut().push(handler);
+    }
+
+    pub(super) fn subscribe(&self, recipient: Recipient<NewUpdate>) {
         self.subscribers.borrow_mut().push(recipient);
     }
 
-    /// Hands the update to everyone, one after the other. A failure of one is reported to it and stops nobody.
-    pub(crate) async fn handle(&self, cx: &Cx, update: Update) {
+    /// Hands the update to everyone, one after the other. A failure of one stops nobody else.
+    pub(super) async fn handle(self: &Rc<Self>, cx: &Cx, update: Update) {
         self.subscribers
             .borrow_mut()
             .retain(|subscriber| subscriber.connected());
@@ -118,27 +343,93 @@ impl Handlers {
         for subscriber in subscribers {
             subscriber.do_send(NewUpdate(update.clone()));
         }
-        let handlers = self.handlers.borrow().clone();
-        for handler in handlers {
-            if let Err(error) =
-                guarded(async { handler.handle(cx.clone(), update.clone()).await }).await
-            {
-                report(&*handler, cx.clone(), Some(&update), &error).await;
+        let message = update.message();
+        if let Some(bot) = message.as_ref().and_then(|it| mentioned_bot(it.text())) {
+            cx.api().learn_own_name(bot).await;
+        }
+        let handlers = self.clone();
+        let walk = Next::new(move |cx, update| {
+            Box::pin(async move { Ok(handlers.walk(&cx, &update).await) })
+        });
+        let middlewares = self.middlewares.borrow().clone();
+        let handling = async { run_inside(&middlewares, cx.clone(), update.clone(), walk).await };
+        if let Err(error) = guarded(handling).await {
+            self.failed(None, cx, Some(&update), error).await;
+        }
+    }
+
+    async fn walk(&self, cx: &Cx, update: &Update) -> Propagation {
+        let entries = self.entries.borrow().clone();
+        let mut handled_in = None;
+        let mut outcome = Propagation::Continue;
+        for entry in entries.iter() {
+            let apart = entry.handler.sees_everything();
+            let over = outcome == Propagation::Stop || handled_in == Some(entry.group);
+            // Looked at anew each time: a handler may take away another one.
+            if entry.removed.get() || (over && !apart) {
+                continue;
             }
+            let said = self.run(entry, cx, update).await;
+            match said {
+                None | Some(Propagation::Continue) => {}
+                Some(said) if outcome != Propagation::Stop => outcome = said,
+                Some(_) => {}
+            }
+            if said == Some(Propagation::Handled) && !apart {
+                handled_in = Some(entry.group);
+            }
+        }
+        outcome
+    }
+
+    /// `None`: the update is not for it.
+    async fn run(&self, entry: &Entry, cx: &Cx, update: &Update) -> Option<Propagation> {
+        // Filters are the program's own code, too.
+        let begun = catch_unwind(AssertUnwindSafe(|| entry.handle(cx.clone(), update)));
+        let outcome = match begun {
+            Ok(None) => return None,
+            Ok(Some(handling)) => guarded(handling).await,
+            Err(panic) => Err(Error::Panicked(panic_text(&*panic).to_owned())),
+        };
+        Some(match outcome {
+            Ok(propagation) => propagation,
+            Err(error) => {
+                self.failed(Some(entry), cx, Some(update), error).await;
+                Propagation::Handled
+            }
+        })
+    }
+
+    /// Tells whoever wants to know of a failure: the handler itself, else the client's `on_error`, else the log; and the
+    /// admins.
+    pub(super) async fn failed(
+        &self,
+        entry: Option<&Entry>,
+        cx: &Cx,
+        update: Option<&Update>,
+        error: Error,
+    ) {
+        let failure = Failure::new(update.cloned(), error);
+        self.reports.borrow_mut().report(cx, &failure);
+        let told = async {
+            if let Some(telling) = entry.and_then(|it| it.handler.failed(cx.clone(), &failure)) {
+                return telling.await;
+            }
+            let handlers = self.on_error.borrow().clone();
+            if handlers.is_empty() {
+                failure.log();
+            }
+            for handler in handlers {
+                handler.call(cx.clone(), failure.clone()).await;
+            }
+        };
+        if let Err(panic) = AssertUnwindSafe(told).catch_unwind().await {
+            tracing::error!(panic = panic_text(&*panic), "on_error panicked");
         }
     }
 }
 
-async fn report(handler: &dyn Handle, cx: Cx, update: Option<&Update>, error: &Error) {
-    let reported = AssertUnwindSafe(handler.failed(cx, update, error))
-        .catch_unwind()
-        .await;
-    if let Err(panic) = reported {
-        tracing::error!(panic = panic_text(&*panic), "on_error panicked");
-    }
-}
-
-async fn guarded(handling: impl Future<Output = Result<()>>) -> Result<()> {
+async fn guarded<T>(handling: impl Future<Output = Result<T>>) -> Result<T> {
     AssertUnwindSafe(handling)
         .catch_unwind()
         .await

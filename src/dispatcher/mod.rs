@@ -2,22 +2,42 @@
 
 mod cx;
 mod event_handler;
+mod failure;
 mod handlers;
+mod middleware;
 mod order;
+mod poller;
+mod propagation;
+mod register;
+mod reports;
+mod router;
+#[cfg(feature = "http")]
+mod webhook;
 
 pub use cx::Cx;
 pub use event_handler::EventHandler;
-pub(crate) use handlers::{Handlers, Registration};
+pub use failure::Failure;
+pub(crate) use handlers::Handlers;
+pub use middleware::Next;
 pub use order::Order;
 pub(crate) use order::Queues;
+pub(crate) use poller::PollQueue;
+pub use poller::{GetUpdates, PollError, PolledUpdate, Poller};
+pub use propagation::{IntoPropagation, Propagation};
+pub use register::HandlerHandle;
+pub use router::Router;
+#[cfg(feature = "http")]
+pub use webhook::{Webhook, WebhookError};
 
-use std::rc::Rc;
+use std::{future::Future, pin::Pin, rc::Rc, sync::Arc};
 
 use actix::{Handler, Message};
 use actogram_actors::{DeliveredUpdate, UpdateSink};
 use actogram_runtime::SupervisedContext;
 
 use crate::{Api, Update};
+
+type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// A new update, as an actix message for any [`Recipient`](actix::Recipient); see
 /// [`Client::subscribe`](crate::Client::subscribe).
@@ -56,42 +76,15 @@ impl Handler<Deliver> for DispatcherActor {
 
     fn handle(&mut self, Deliver(delivered): Deliver, _: &mut Self::Context) {
         let update = Update::new(self.cx.api().clone(), delivered.update, delivered.id);
-        let (handlers, cx, done) = (self.handlers.clone(), self.cx.clone(), delivered.done);
+        let done = Arc::new(delivered.done);
+        self.cx.api().poll_queue().push(&update, &done);
+        let (handlers, cx) = (self.handlers.clone(), self.cx.clone());
         let chat = update.peer();
         self.queues.push(chat, async move {
             handlers.handle(&cx, update).await;
             // Only now may the stored position pass this update: a kill before this line brings it again.
-            done.done();
+            drop(done);
         });
-    }
-}
-
-/// A handler to add.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Register(pub(crate) Registration);
-
-impl Handler<Register> for DispatcherActor {
-    type Result = ();
-
-    fn handle(&mut self, Register(registration): Register, _: &mut Self::Context) {
-        let (handlers, cx) = (self.handlers.clone(), self.cx.clone());
-        // `on_start` comes before the first update, so nothing is handled until it is through.
-        self.queues
-            .barrier(async move { handlers.register(registration, cx).await });
-    }
-}
-
-/// A recipient to tell of every update.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Subscribe(pub(crate) actix::Recipient<NewUpdate>);
-
-impl Handler<Subscribe> for DispatcherActor {
-    type Result = ();
-
-    fn handle(&mut self, Subscribe(recipient): Subscribe, _: &mut Self::Context) {
-        self.handlers.subscribe(recipient);
     }
 }
 

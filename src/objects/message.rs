@@ -97,6 +97,11 @@ impl Msg {
         }
     }
 
+    /// Whether it answers another message.
+    pub fn is_reply(&self) -> bool {
+        self.raw.reply_to.is_some()
+    }
+
     /// The account it belongs to.
     pub fn api(&self) -> &Api {
         &self.api

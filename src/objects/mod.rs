@@ -1,7 +1,15 @@
-//! Telegram's objects as people use them: updates and messages that know their account.
+//! Telegram's objects as people use them: updates, messages and queries that know their account.
 
+mod callback_query;
+mod deleted;
+mod inline_query;
 mod message;
+mod service;
 mod update;
 
+pub use callback_query::CallbackQuery;
+pub use deleted::Deleted;
+pub use inline_query::{InlineQuery, article};
 pub use message::Msg;
+pub use service::ServiceMsg;
 pub use update::Update;

@@ -1,6 +1,9 @@
 //! An update and the people and chats it speaks of.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use actogram_actors::DedupeId;
 use actogram_tl::{Encode, enums, json};
@@ -13,22 +16,36 @@ use crate::{Api, Msg, PeerId};
 #[derive(Clone)]
 pub struct Update {
     api: Api,
-    raw: Arc<enums::Update>,
+    inner: Arc<Inner>,
     dedupe: DedupeId,
+}
+
+struct Inner {
+    raw: enums::Update,
+    /// Made when it is first asked for: filters ask often.
+    message: OnceLock<Option<Msg>>,
 }
 
 impl Update {
     pub(crate) fn new(api: Api, raw: enums::Update, dedupe: DedupeId) -> Self {
         Self {
             api,
-            raw: Arc::new(raw),
+            inner: Arc::new(Inner {
+                raw,
+                message: OnceLock::new(),
+            }),
             dedupe,
         }
     }
 
     /// The update as the schema has it.
     pub fn raw(&self) -> &enums::Update {
-        &self.raw
+        &self.inner.raw
+    }
+
+    /// The account it came to.
+    pub fn api(&self) -> &Api {
+        &self.api
     }
 
     /// What names this update, the same when it is handled again after a crash.
@@ -41,7 +58,8 @@ impl Update {
 
     /// The new or edited message, if this update brings one.
     pub fn message(&self) -> Option<Msg> {
-        Msg::of(self.api.clone(), self.raw_message()?, self.is_edit())
+        let message = || Msg::of(self.api.clone(), self.raw_message()?, self.is_edit());
+        self.inner.message.get_or_init(message).clone()
     }
 
     /// The chat this update belongs to, if it belongs to one.
@@ -50,7 +68,7 @@ impl Update {
         if let Some(message) = self.raw_message() {
             return message_peer(message);
         }
-        Some(match &*self.raw {
+        Some(match self.raw() {
             U::UpdateUserTyping(update) => PeerId::User(update.user_id),
             U::UpdateChatUserTyping(update) => PeerId::Chat(update.chat_id),
             U::UpdateUserStatus(update) => PeerId::User(update.user_id),
@@ -59,7 +77,11 @@ impl Update {
             U::UpdateReadHistoryOutbox(update) => PeerId::from(&update.peer),
             U::UpdateChatParticipantAdd(update) => PeerId::Chat(update.chat_id),
             U::UpdateChatParticipantDelete(update) => PeerId::Chat(update.chat_id),
+            U::UpdateReadChannelInbox(update) => PeerId::Channel(update.channel_id),
+            U::UpdateDeleteChannelMessages(update) => PeerId::Channel(update.channel_id),
             U::UpdateBotCallbackQuery(update) => PeerId::from(&update.peer),
+            U::UpdateInlineBotCallbackQuery(update) => PeerId::User(update.user_id),
+            U::UpdateBotInlineQuery(update) => PeerId::User(update.user_id),
             _ => return None,
         })
     }
@@ -67,19 +89,19 @@ impl Update {
     /// The update as JSON: `_` names the constructor, fields are snake_case, bytes are base64.
     pub fn to_json(&self) -> serde_json::Value {
         // What was decoded by the schema can be written by it.
-        json::decode("Update", self.raw.to_bytes()).unwrap_or_default()
+        json::decode("Update", self.raw().to_bytes()).unwrap_or_default()
     }
 
     pub(crate) fn is_edit(&self) -> bool {
         matches!(
-            &*self.raw,
+            self.raw(),
             enums::Update::UpdateEditMessage(_) | enums::Update::UpdateEditChannelMessage(_)
         )
     }
 
-    fn raw_message(&self) -> Option<&enums::Message> {
+    pub(crate) fn raw_message(&self) -> Option<&enums::Message> {
         use enums::Update as U;
-        match &*self.raw {
+        match self.raw() {
             U::UpdateNewMessage(update) => Some(&update.message),
             U::UpdateNewChannelMessage(update) => Some(&update.message),
             U::UpdateEditMessage(update) => Some(&update.message),
@@ -101,7 +123,7 @@ impl fmt::Debug for Update {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Update")
             .field("dedupe_id", &self.dedupe)
-            .field("raw", &self.raw)
+            .field("raw", self.raw())
             .finish()
     }
 }

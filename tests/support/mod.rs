@@ -7,6 +7,8 @@
 )]
 
 pub mod accounts;
+pub mod bot_stage;
+pub mod examples;
 pub mod http;
 pub mod lanes;
 pub mod processes;

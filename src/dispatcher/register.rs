@@ -1,0 +1,189 @@
+//! How a client is given handlers, and how they are taken away again.
+
+use std::{fmt, rc::Rc};
+
+use actix::{Addr, Handler, Message, Recipient};
+
+use super::{
+    Cx, DispatcherActor, EventHandler, Failure, Handlers, IntoPropagation, NewUpdate, Next, Poller,
+    Router, failure,
+    handlers::{HandlerId, Registration},
+    middleware,
+};
+use crate::{Client, Msg, PeerRef, Result, Update, filters::Matcher};
+
+impl Client {
+    /// Handles every update with a closure, whoever else handles it.
+    pub fn on_update(
+        &self,
+        handler: impl AsyncFn(Cx, Update) -> Result<()> + Send + 'static,
+    ) -> HandlerHandle {
+        self.register(Registration::on_update(handler))
+    }
+
+    /// Handles every new message of somebody else with a closure, whoever else handles it.
+    pub fn on_message(
+        &self,
+        handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static,
+    ) -> HandlerHandle {
+        self.register(Registration::on_message(handler))
+    }
+
+    /// Handles what a filter passes with a closure, which is given what the filter gives: see
+    /// [`filters`](crate::filters). Of several such handlers the first that an update fits handles it, unless it says
+    /// otherwise by a [`Propagation`](crate::Propagation): see [`Router`], which has groups besides.
+    ///
+    /// ```no_run
+    /// use actogram::{filters::*, prelude::*};
+    ///
+    /// # fn register(client: Client) {
+    /// client.on(incoming() & private() & command("start"), async |_cx: Cx, command: Command| {
+    ///     command.reply(format!("hello; you gave {:?}", command.args())).await
+    /// });
+    /// # }
+    /// ```
+    pub fn on<M: Matcher, R: IntoPropagation + 'static>(
+        &self,
+        filter: M,
+        handler: impl AsyncFn(Cx, M::Output) -> Result<R> + Send + 'static,
+    ) -> HandlerHandle {
+        self.router(Router::new().on(filter, handler))
+    }
+
+    /// Adds the handlers of a router.
+    pub fn router(&self, router: Router) -> HandlerHandle {
+        self.register(Registration::router(router))
+    }
+
+    /// Handles updates with a value that has a method for each kind, whoever else handles them.
+    pub fn event_handler(&self, handler: impl EventHandler + Send) -> HandlerHandle {
+        self.register(Registration::events(handler))
+    }
+
+    /// Puts this around the handling of every update, inside of what was put there before. `next.run(cx, update)` hands
+    /// the update to the handlers; without it none sees the update, which counts as handled.
+    ///
+    /// ```no_run
+    /// use actogram::{PeerId, prelude::*};
+    ///
+    /// # fn register(client: Client, banned: Vec<PeerId>) {
+    /// client.wrap(async move |cx: Cx, update: Update, next: Next| {
+    ///     if update.peer().is_some_and(|peer| banned.contains(&peer)) {
+    ///         return Ok(Propagation::Stop);
+    ///     }
+    ///     next.run(cx, update).await
+    /// });
+    /// # }
+    /// ```
+    pub fn wrap<R: IntoPropagation + 'static>(
+        &self,
+        middleware: impl AsyncFn(Cx, Update, Next) -> Result<R> + Send + 'static,
+    ) {
+        self.change(move |handlers| handlers.wrap(Rc::new(middleware::Closure::new(middleware))));
+    }
+
+    /// Is told of errors and panics of handlers, with the update they cost. Those of an [`EventHandler`] go to its own
+    /// `on_error` instead. As long as there is no such closure they are logged.
+    pub fn on_error(&self, handler: impl AsyncFn(Cx, Failure) + Send + 'static) {
+        self.change(move |handlers| handlers.on_error(Rc::new(failure::Closure(handler))));
+    }
+
+    /// Sends errors and panics of all handlers to this chat, besides what becomes of them otherwise. The same error is
+    /// sent once within a minute, and at most ten different ones; the next report says how many were left out. A report
+    /// names the update, and says nothing of its content unless the error's text does.
+    pub fn report_errors_to(&self, chat: impl Into<PeerRef>) {
+        let chat = chat.into();
+        self.change(move |handlers| handlers.reports.borrow_mut().send_to(chat));
+    }
+
+    /// Keeps updates for a program that asks for them, from here on. There is one queue: what one poller left, the next
+    /// one finds.
+    pub fn poller(&self) -> Poller {
+        Poller::new(self.api())
+    }
+
+    /// Tells an actor of every update.
+    pub fn subscribe(&self, recipient: Recipient<NewUpdate>) {
+        self.change(move |handlers| handlers.subscribe(recipient));
+    }
+
+    pub(super) fn register(&self, registration: Registration) -> HandlerHandle {
+        let id = registration.id;
+        let dispatcher = self.dispatcher.addr().clone();
+        dispatcher.do_send(Register(registration));
+        HandlerHandle { id, dispatcher }
+    }
+
+    fn change(&self, change: impl FnOnce(&Handlers) + Send + 'static) {
+        self.dispatcher.addr().do_send(Change(Box::new(change)));
+    }
+}
+
+/// What was registered at once. Dropping it changes nothing.
+#[derive(Clone)]
+pub struct HandlerHandle {
+    id: HandlerId,
+    dispatcher: Addr<DispatcherActor>,
+}
+
+impl HandlerHandle {
+    /// Takes the handlers away: they see no update any more that comes from here on. What they are at goes on to its
+    /// end. Once they are gone it does nothing.
+    pub fn remove(&self) {
+        self.dispatcher.do_send(Unregister(self.id));
+    }
+}
+
+impl fmt::Debug for HandlerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HandlerHandle").field(&self.id).finish()
+    }
+}
+
+/// Handlers to add.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Register(Registration);
+
+impl Handler<Register> for DispatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, Register(registration): Register, _: &mut Self::Context) {
+        let starts = registration.starts;
+        let entries = registration.install();
+        if !starts {
+            return self.handlers.add(entries);
+        }
+        let (handlers, cx) = (self.handlers.clone(), self.cx.clone());
+        handlers.announce(&entries);
+        // `on_start` comes before the first update, so nothing is handled until it is through.
+        self.queues
+            .barrier(async move { handlers.start_and_add(entries, cx).await });
+    }
+}
+
+/// Handlers to take away.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Unregister(HandlerId);
+
+impl Handler<Unregister> for DispatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, Unregister(id): Unregister, _: &mut Self::Context) {
+        self.handlers.remove(id);
+    }
+}
+
+/// Anything else about the handlers.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Change(Box<dyn FnOnce(&Handlers) + Send>);
+
+impl Handler<Change> for DispatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, Change(change): Change, _: &mut Self::Context) {
+        change(&self.handlers);
+    }
+}

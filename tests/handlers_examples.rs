@@ -1,0 +1,152 @@
+//! The examples about handlers, run as the programs they are.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use actogram::tl::{enums, functions};
+use actogram_local_datacenter::model::PeerKey;
+use support::{examples::Scene, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_with_commands_of_several_files() {
+    let scene = Scene::new("commands_bot", "9996621411").await;
+    let admin = scene.operator().create_user("9996621412", "Admin").unwrap();
+    let _running = scene.run("commands_bot", &[admin.to_string()]);
+    assert_eq!(scene.begin("/start").await, "Welcome.");
+    scene
+        .expect("/start a & b", "Welcome. You come from a & b.")
+        .await;
+    scene.expect("12 + 30", "42").await;
+    scene.expect("/ping", "There is no /ping.").await;
+    scene.say("/START");
+    let id = scene.say("hm");
+    let before = scene.answers().len();
+    scene.edit(id, "hm, well");
+    scene.wait_for(before, "I saw that.").await;
+    assert_eq!(scene.answers().len(), before + 1, "who shouts is not heard");
+
+    let of_admin = || support::accounts::received(&scene.datacenter, admin, scene.bot);
+    let operator = scene.operator();
+    let to_bot = PeerKey::User(scene.bot);
+    operator.send_message(admin, to_bot, "/ping").unwrap();
+    until("the admin is answered", || of_admin() == ["pong"]).await;
+    operator.send_message(admin, to_bot, "/sleep well").unwrap();
+    until("the failure is told", || of_admin().len() == 2).await;
+    let told = of_admin().pop().unwrap();
+    assert!(
+        told.starts_with("A handler failed: invalid digit"),
+        "{told}"
+    );
+    operator.send_message(admin, to_bot, "/sleep 0").unwrap();
+    until("it goes on", || of_admin().last().unwrap() == "I am awake.").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_with_a_button_and_inline_results() {
+    let scene = Scene::new("buttons_bot", "9996621421").await;
+    let _running = scene.run("buttons_bot", &[]);
+    assert_eq!(scene.begin("/start").await, "Nobody pressed it yet.");
+    let (operator, to_bot) = (scene.operator(), PeerKey::User(scene.bot));
+    let offered = operator.history(scene.ann, to_bot);
+    let offered = offered
+        .iter()
+        .rev()
+        .find(|it| it.from == scene.bot)
+        .unwrap()
+        .id;
+    for (data, shown) in [
+        ("count:1", "Pressed 1 times."),
+        ("count:2", "Pressed 2 times."),
+    ] {
+        let pressed = operator.press_button(scene.ann, to_bot, offered, data.as_bytes());
+        let pressed = pressed.unwrap();
+        until(shown, || scene.answers().iter().any(|text| text == shown)).await;
+        let answer = std::cell::RefCell::new(None);
+        until("the query is answered", || {
+            *answer.borrow_mut() = operator.callback_answer(pressed);
+            answer.borrow().is_some()
+        })
+        .await;
+        let enums::messages::BotCallbackAnswer::BotCallbackAnswer(answer) =
+            answer.into_inner().unwrap();
+        let number = data.strip_prefix("count:").unwrap();
+        assert_eq!(
+            answer.message.unwrap(),
+            format!("That was number {number}.")
+        );
+    }
+
+    operator.set_inline(scene.bot, Some("text")).unwrap();
+    let bea = support::person(&scene.datacenter, "9996621422").await;
+    bea.start().await.unwrap();
+    let ask = functions::messages::GetInlineBotResults::new(
+        operator
+            .input_user(bea.api().me_id().unwrap(), scene.bot)
+            .unwrap(),
+        enums::InputPeer::InputPeerSelf,
+        "<hats>".to_owned(),
+        String::new(),
+    );
+    let enums::messages::BotResults::BotResults(results) = bea.api().invoke(ask).await.unwrap();
+    let results: Vec<_> = results
+        .results
+        .into_iter()
+        .map(|result| match result {
+            enums::BotInlineResult::BotInlineResult(result) => match result.send_message {
+                enums::BotInlineMessage::BotInlineMessageText(text) => (
+                    result.id,
+                    text.message,
+                    text.entities.unwrap_or_default().len(),
+                ),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        results,
+        [
+            ("loud".to_owned(), "<HATS>".to_owned(), 0),
+            ("bold".to_owned(), "<hats>".to_owned(), 1)
+        ]
+    );
+    bea.shutdown(support::HANG).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_that_is_one_value() {
+    let scene = Scene::new("events_bot", "9996621431").await;
+    let _running = scene.run("events_bot", &[]);
+    assert!(scene.begin("hello").await.starts_with("That was number "));
+    let before = scene.answers().len();
+    let id = scene.say("fail");
+    scene.wait_for(before, "Something went wrong.").await;
+    scene.edit(id, "do not fail");
+    scene.wait_for(before, "I saw that.").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_that_polls() {
+    let scene = Scene::new("polling_bot", "9996621441").await;
+    let _running = scene.run("polling_bot", &[]);
+    assert!(scene.begin("hello").await.ends_with(": hello"));
+    let before = scene.answers().len();
+    for text in ["a", "b"] {
+        scene.say(text);
+    }
+    until("both are answered", || {
+        let answers = scene.answers();
+        let new: Vec<_> = answers[before..]
+            .iter()
+            .filter_map(|it| it.split_once(": "))
+            .collect();
+        let texts: Vec<_> = new
+            .iter()
+            .map(|(_, text)| *text)
+            .filter(|it| *it != "hello")
+            .collect();
+        texts == ["a", "b"]
+    })
+    .await;
+}

@@ -1,6 +1,7 @@
 //! An HTTP client that goes directly or by proxies, whichever works.
 
 use std::{
+    collections::HashSet,
     error::Error as _,
     fmt,
     future::{Future, IntoFuture},
@@ -13,9 +14,10 @@ use std::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 pub use reqwest;
 use reqwest::{
-    Method, Response, StatusCode,
+    Method, Response, StatusCode, Url,
     cookie::Jar,
     dns::{Addrs, Name, Resolve as Lookup, Resolving as LookingUp},
+    redirect::Policy,
 };
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -47,7 +49,12 @@ struct Inner {
     clients: Vec<reqwest::Client>,
     routes: Mutex<Routes>,
     jar: Arc<Jar>,
+    redirects: Redirects,
 }
+
+/// The addresses of requests under way that were answered by another address. The library does not tell which request it
+/// asks about, so two for the same address share an entry: at worst one that was not sent counts as sent.
+type Redirects = Arc<Mutex<HashSet<Url>>>;
 
 /// Why an attempt to make a request led to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,7 +153,7 @@ impl HttpClient {
         let routes = Routes::new(&config.proxies, config.order);
         let (jar, tls) = (Arc::new(Jar::default()), tls::config(trusted)?);
         let failed = |error: reqwest::Error| NetworkError::Tls(chain(error));
-        let mut clients = Vec::new();
+        let (mut clients, redirects) = (Vec::new(), Redirects::default());
         for route in (0..routes.len()).filter_map(|way| routes.route(way)) {
             let builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -154,6 +161,7 @@ impl HttpClient {
                 .connect_timeout(config.connect_limit)
                 .read_timeout(SILENCE_LIMIT)
                 .user_agent(concat!("actogram/", env!("CARGO_PKG_VERSION")))
+                .redirect(noting(redirects.clone()))
                 .no_proxy();
             // By a proxy, the only name that is resolved here is the proxy's own.
             let (builder, resolver) = match route {
@@ -174,6 +182,7 @@ impl HttpClient {
                 clients,
                 routes: Mutex::new(routes),
                 jar,
+                redirects,
             }),
         })
     }
@@ -231,13 +240,19 @@ impl HttpClient {
         routes.unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn redirects(&self) -> MutexGuard<'_, HashSet<Url>> {
+        let redirects = self.inner.redirects.lock();
+        redirects.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes a request.
     ///
     /// # Errors
     /// [`HttpError`], which tells of every attempt.
     pub async fn execute(&self, request: reqwest::Request) -> Result<Response, HttpError> {
-        let method = request.method().clone();
+        let (method, url) = (request.method().clone(), request.url().clone());
         let host = request.url().host_str().unwrap_or_default().to_owned();
+        let _forget = Forget(self, &url);
         let plan = self.routes().plan(Instant::now());
         let mut attempts = Vec::new();
         let mut request = Some(request);
@@ -268,7 +283,9 @@ impl HttpClient {
                 Err(error) if error.is_redirect() => return Err(HttpError::Redirects { host }),
                 Err(error) if error.is_builder() => return Err(HttpError::Request(chain(error))),
                 Err(error) => {
-                    let sent = !error.is_connect();
+                    // Where it was redirected to may not be there: the request itself was answered all the same.
+                    let redirected = self.redirects().contains(&url);
+                    let sent = redirected || !error.is_connect();
                     (failure(error), sent)
                 }
             };
@@ -342,6 +359,27 @@ impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRequest").finish_non_exhaustive()
     }
+}
+
+/// What was noted about a request goes with it, however it ends.
+struct Forget<'a>(&'a HttpClient, &'a Url);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.redirects().remove(self.1);
+    }
+}
+
+/// As many redirects as usual, each taken note of.
+fn noting(redirects: Redirects) -> Policy {
+    let usual = Policy::default();
+    Policy::custom(move |attempt| {
+        if let Some(first) = attempt.previous().first() {
+            let mut noted = redirects.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.insert(first.clone());
+        }
+        usual.redirect(attempt)
+    })
 }
 
 fn failure(error: reqwest::Error) -> HttpFailure {

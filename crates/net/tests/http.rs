@@ -546,3 +546,24 @@ async fn r20_a_request_goes_past_every_hostile_proxy_to_the_one_that_works() {
     assert_eq!(answer.text().await.unwrap(), "hello");
     assert_eq!(heads.lock().unwrap().len(), 1, "it was carried out once");
 }
+
+/// The answer sends on to where nobody is: the request was carried out, and must not be made again by the next way.
+#[tokio::test]
+async fn a_post_that_is_sent_on_to_nowhere_is_not_made_twice() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nowhere = gone.local_addr().unwrap();
+    drop(gone);
+    let answer = format!(
+        "HTTP/1.1 303 See Other\r\nLocation: http://{nowhere}/\r\nContent-Length: 0\r\n\r\n"
+    );
+    let (address, heads) = server(answer.leak()).await;
+    let (proxy, _) = proxy(address, false).await;
+    let mut config = DialerConfig::default();
+    config.proxies = vec![proxy.parse().unwrap()];
+    config.order = ProxyOrder::DirectFirst;
+    let client = HttpClient::new(&config, &[]).unwrap();
+    let url = format!("http://{address}/");
+    let error = client.post(&url).await.unwrap_err();
+    assert!(matches!(error, HttpError::UnknownOutcome { .. }), "{error}");
+    assert_eq!(heads.lock().unwrap().len(), 1, "carried out once");
+}

@@ -128,6 +128,8 @@ pub struct ChannelStream {
     gap: Gap,
     /// Something was dropped or announced that only another difference brings.
     again: bool,
+    /// The datacenter has said that it is this far.
+    announced: i32,
     retry: Retry,
     ready: VecDeque<ChannelDelivery>,
 }
@@ -142,6 +144,7 @@ impl ChannelStream {
             held: Held::default(),
             gap: Gap::default(),
             again: false,
+            announced: 0,
             retry: Retry::default(),
             ready: VecDeque::new(),
         }
@@ -236,6 +239,7 @@ impl ChannelStream {
 
     fn ask(&mut self) {
         self.again = false;
+        self.announced = 0;
         self.gap.asked();
         self.doing = Doing::Asking {
             from: self.at,
@@ -272,7 +276,11 @@ impl ChannelStream {
                     self.gap.close();
                     self.ask();
                 }
-                _ if pts.is_some_and(|pts| pts <= self.at) => {}
+                // The difference that is under way may bring it all.
+                Doing::Asking { .. } if let Some(pts) = pts => {
+                    self.announced = self.announced.max(pts);
+                }
+                Doing::Following if pts.is_some_and(|pts| pts <= self.at) => {}
                 _ => self.lost(),
             },
         }
@@ -464,6 +472,7 @@ impl ChannelStream {
             }
         }
         self.drain();
+        self.again |= self.announced > self.at;
         if self.again && self.ready.len() < MOST_WAITING / 2 {
             self.ask();
         }

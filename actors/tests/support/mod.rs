@@ -267,6 +267,11 @@ impl Inbox {
             .unwrap()
     }
 
+    /// The next update, however long it takes; `None` once the account has ended.
+    pub async fn try_next(&mut self) -> Option<DeliveredUpdate> {
+        self.received.recv().await
+    }
+
     /// The text of the next new message of somebody else, with what names it.
     pub async fn next_text(&mut self) -> (String, DedupeId, Done) {
         loop {

@@ -238,8 +238,12 @@ fn what_was_missed_in_a_channel_comes_after_a_restart() {
 fn what_was_not_handled_in_a_channel_comes_again_though_nothing_else_happened_there() {
     virtual_time(|| async {
         let mut stage = Stage::new().await;
+        stage.say("zero");
         stage.say("one");
         stage.say("two");
+        let (_, text, _, done) = next_text(&mut stage.bot.inbox).await;
+        assert_eq!(text, "zero");
+        done.done();
         let (_, _, first, held) = next_text(&mut stage.bot.inbox).await;
         let (_, _, second, done) = next_text(&mut stage.bot.inbox).await;
         done.done();

@@ -1,5 +1,6 @@
 //! A bot that is killed with SIGKILL at random moments: no login again, no update lost, none handled twice except
-//! those above the stored low-water mark, and those with equal dedupe ids.
+//! those above the stored low-water mark, and those with equal dedupe ids. In a private chat and in supergroups, while
+//! the datacenter withholds, doubles, delays and reorders what it pushes.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -12,7 +13,11 @@ use std::{
     time::Duration,
 };
 
-use actogram_local_datacenter::{LocalDatacenter, model::PeerKey};
+use actogram_local_datacenter::{
+    LocalDatacenter,
+    model::PeerKey,
+    rpc::{UpdateFaultRates, UpdateFaultScope},
+};
 use support::HANG;
 
 /// The example `journal_bot`, which cargo builds along with the tests.
@@ -134,10 +139,21 @@ async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
     first
         .wait_until(|_| operator.counters().executed("updates.getState") > 0)
         .await;
-    operator
-        .send_message(ann, PeerKey::User(account.id), "text 0")
-        .unwrap();
-    first.wait_until(|journal| !journal.is_empty()).await;
+    let mut chats = vec![PeerKey::User(account.id)];
+    for title in ["one", "two"] {
+        let channel = operator.create_channel(ann, &[account.id], title, false);
+        chats.push(PeerKey::Channel(channel.unwrap()));
+    }
+    let send = |number: usize| {
+        let chat = chats[number % chats.len()];
+        let text = format!("text {number}");
+        operator.send_message(ann, chat, &text).unwrap();
+    };
+    // A channel is followed from the first update of it that is seen.
+    (0..chats.len()).for_each(send);
+    first
+        .wait_until(|journal| journal.len() == chats.len())
+        .await;
     child.kill();
     let logins = operator.counters().executed("auth.importBotAuthorization");
 
@@ -146,7 +162,8 @@ async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
         ..first
     };
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut sent = 1;
+    let mut sent = chats.len();
+    operator.update_faults(UpdateFaultScope::All, 17, UpdateFaultRates::STORM);
     for round in 0..rounds {
         let child = bot.start();
         random ^= random << 13;
@@ -156,9 +173,7 @@ async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
         let until = Duration::from_millis(random % 400);
         let started = tokio::time::Instant::now();
         while started.elapsed() < until {
-            operator
-                .send_message(ann, PeerKey::User(account.id), &format!("text {sent}"))
-                .unwrap();
+            send(sent);
             sent += 1;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -167,12 +182,17 @@ async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
             "round {round}: the bot ended by itself before it was killed"
         );
     }
+    let calm = UpdateFaultRates::default();
+    operator.update_faults(UpdateFaultScope::All, 17, calm);
     let child = bot.start();
-    operator
-        .send_message(ann, PeerKey::User(account.id), "the last")
-        .unwrap();
-    bot.wait_until(|journal| journal.iter().any(|(text, _)| text == "the last"))
-        .await;
+    for chat in &chats {
+        operator.send_message(ann, *chat, "the last").unwrap();
+    }
+    bot.wait_until(|journal| {
+        let last = journal.iter().filter(|(text, _)| text == "the last");
+        last.map(|(_, id)| id).collect::<BTreeSet<_>>().len() == chats.len()
+    })
+    .await;
     child.kill();
 
     assert_eq!(
@@ -182,8 +202,15 @@ async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
     );
     let journal = bot.journal();
     let mut ids: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (text, id) in &journal {
-        ids.entry(text).or_default().insert(id);
+    let mut orders = vec![Vec::new(); chats.len()];
+    for (text, id) in journal.iter().filter(|(text, _)| text != "the last") {
+        if ids.entry(text).or_default().insert(id) {
+            let number: usize = text.strip_prefix("text ").unwrap().parse().unwrap();
+            orders[number % chats.len()].push(number);
+        }
+    }
+    for order in &orders {
+        assert!(order.is_sorted(), "a chat is out of order: {order:?}");
     }
     let lost: Vec<_> = (0..sent)
         .map(|number| format!("text {number}"))
@@ -204,7 +231,7 @@ async fn r17_a_killed_bot_loses_no_update_and_doubles_only_with_equal_ids() {
         ids.len(),
         "two updates had the same dedupe id"
     );
-    let again = journal.len() - ids.len();
+    let again = journal.len() - ids.len() - chats.len();
     println!(
         "{rounds} kills, {} messages: none lost, {again} handled again under equal dedupe ids",
         ids.len()

@@ -16,8 +16,8 @@ use crate::{
     events::AccountEvent,
     shared::Shared,
     updates::{
-        ChannelInput, DeliveredUpdate, Delivery, FEW, Ledger, Request, UpdateSink, UpdateStream,
-        sender_of_short,
+        ChannelInput, DeliveredUpdate, Delivery, Done, FEW, Ledger, Passing, Request, UpdateSink,
+        UpdateStream, sender_of_short,
     },
 };
 
@@ -228,6 +228,22 @@ impl UpdatesActor {
         let Some(sink) = self.shared.sink() else {
             return;
         };
+        while self.shared.room.is_there_for_passing()
+            && let Some(Passing {
+                update,
+                entities,
+                id,
+            }) = self.stream.poll_passing()
+        {
+            sink.deliver(DeliveredUpdate {
+                update,
+                users: entities.users,
+                chats: entities.chats,
+                id,
+                done: Done::of_passing(&self.shared.room),
+            });
+        }
+        self.shared.note_queries(self.stream.waiting_queries());
         while self.shared.room.is_there()
             && let Some(delivery) = self.stream.poll_delivery()
         {

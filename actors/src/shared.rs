@@ -27,11 +27,14 @@ use crate::{
     datacenter::{ConnectionActor, DatacenterActor, StopConnection},
     events::{AccountEvent, ShutdownStep, StopReason},
     sequencer::UpdatesActor,
-    updates::{Room, UpdateSink},
+    updates::{MANY_QUERIES, Room, UpdateSink},
 };
 
 /// Makes sources of random bytes.
 pub(crate) type RandomFactory = Arc<dyn Fn() -> Box<dyn Random> + Send + Sync>;
+
+/// The pause between two reads while many queries wait.
+const READ_PAUSE: Duration = Duration::from_millis(20);
 
 /// How many events a slow listener may be behind.
 const EVENTS: usize = 64;
@@ -67,6 +70,7 @@ pub(crate) struct Shared {
     closing: AtomicBool,
     in_flight: AtomicUsize,
     shutdown: AtomicUsize,
+    queries: AtomicUsize,
     drained: Notify,
     next_call: AtomicU64,
     pub(crate) activity: Activity,
@@ -104,6 +108,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             shutdown: AtomicUsize::new(0),
+            queries: AtomicUsize::new(0),
             drained: Notify::new(),
             next_call: AtomicU64::new(1),
             activity: Activity::default(),
@@ -260,6 +265,20 @@ impl Shared {
 
     pub(crate) fn present_ledger(&self) -> u64 {
         self.ledger.load(Ordering::Acquire)
+    }
+
+    /// How many queries wait for handlers.
+    pub(crate) fn note_queries(&self, waiting: usize) {
+        self.queries.store(waiting, Ordering::Release);
+    }
+
+    /// How long to wait before more is read from the datacenter. Reading never ends: handlers may be waiting for answers.
+    pub(crate) fn pause_between_reads(&self) -> Option<Duration> {
+        let times = self.queries.load(Ordering::Acquire) / MANY_QUERIES;
+        u32::try_from(times)
+            .ok()
+            .filter(|times| *times > 0)
+            .map(|times| READ_PAUSE * times)
     }
 
     /// A step of the shutdown is reached; each is told of once.

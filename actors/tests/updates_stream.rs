@@ -308,6 +308,10 @@ impl Rig {
                 "two requests at a time"
             );
         }
+        while let Some(passing) = self.stream.poll_passing() {
+            let at = self.out.last().map_or(self.stored, |(_, at)| *at);
+            self.out.push((passing.id, at));
+        }
         while let Some(delivery) = self.stream.poll_delivery() {
             match delivery {
                 Delivery::Update { id, after, .. } => {
@@ -506,6 +510,9 @@ fn name(update: &enums::Update) -> DedupeId {
         }
         .into(),
     );
+    if let Some(passing) = stream.poll_passing() {
+        return passing.id;
+    }
     loop {
         match stream.poll_delivery().unwrap() {
             Delivery::Update { id, .. } => return id,

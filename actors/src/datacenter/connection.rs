@@ -147,7 +147,10 @@ impl ConnectionActor {
                 }
             };
         let bodies = [
-            ctx.spawn_body(socket::read(reader, ctx.address(), epoch), ended),
+            ctx.spawn_body(
+                socket::read(reader, ctx.address(), epoch, self.shared.clone()),
+                ended,
+            ),
             ctx.spawn_body(socket::write(writer, chunks), ended),
         ];
         self.link = Link::Open(Box::new(Open {

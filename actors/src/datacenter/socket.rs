@@ -1,5 +1,7 @@
 //! The two loops around a stream.
 
+use std::sync::Arc;
+
 use actix::Addr;
 use bytes::{Bytes, BytesMut};
 use tokio::{
@@ -8,18 +10,19 @@ use tokio::{
 };
 
 use super::{ConnectionActor, connection::Received};
-use crate::connector::Io;
+use crate::{connector::Io, shared::Shared};
 
 /// How much is read at once: little while little comes, so that idle accounts cost little.
 const LITTLE: usize = 4 * 1024;
 const MUCH: usize = 64 * 1024;
 
-/// Reads until the stream ends; says why it did. The next read waits until the actor has dealt with the last one, so
-/// that a fast server fills its own buffers and not ours.
+/// Reads until the stream ends; says why it did. The next read waits until the actor has dealt with the last one, and a
+/// little more while handlers do not keep up with queries, so that a fast server fills its own buffers and not ours.
 pub(super) async fn read(
     mut from: ReadHalf<Box<dyn Io>>,
     to: Addr<ConnectionActor>,
     epoch: u64,
+    shared: Arc<Shared>,
 ) -> String {
     let mut buffer = BytesMut::new();
     let mut room = LITTLE;
@@ -39,6 +42,10 @@ pub(super) async fn read(
             .is_err()
         {
             return "the connection's actor failed".to_owned();
+        }
+        if let Some(pause) = shared.pause_between_reads() {
+            room = LITTLE;
+            tokio::time::sleep(pause).await;
         }
     }
 }

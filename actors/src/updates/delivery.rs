@@ -130,6 +130,26 @@ trait HandledUpTo: Send + Sync {
     fn done(&self, number: u64);
 }
 
+/// Updates that move no position.
+struct NoLedger(Arc<Room>);
+
+impl HandledUpTo for NoLedger {
+    fn done(&self, _: u64) {
+        self.0.give_back();
+    }
+}
+
+impl Done {
+    /// For an update that moves no position.
+    pub(crate) fn of_passing(room: &Arc<Room>) -> Self {
+        room.take();
+        Self {
+            number: 0,
+            ledger: Arc::new(NoLedger(room.clone())),
+        }
+    }
+}
+
 /// What is told when updates go out and when they are done: the new position, if it moved, and how many are still out.
 pub(crate) type OnProgress<P> = Box<dyn Fn(Option<P>, usize) + Send + Sync>;
 

@@ -9,6 +9,9 @@ use std::{
 /// How many updates may be with handlers at a time.
 const MOST_OUT: usize = 512;
 
+/// How many more, of those that wait for nothing.
+const MORE_FOR_PASSING: usize = 128;
+
 /// So few must be left before more are handed out.
 pub(crate) const FEW: usize = MOST_OUT / 2;
 
@@ -38,6 +41,11 @@ impl Room {
     /// Whether another update may go to handlers.
     pub(crate) fn is_there(&self) -> bool {
         self.taken() < MOST_OUT
+    }
+
+    /// Whether another update of the moment may: a flood of messages must not keep button presses from handlers.
+    pub(crate) fn is_there_for_passing(&self) -> bool {
+        self.taken() < MOST_OUT + MORE_FOR_PASSING
     }
 
     /// How many updates are with handlers.

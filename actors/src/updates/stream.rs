@@ -13,6 +13,7 @@ use super::{
     classify::{Place, dedupe_id, place},
     delivery::{DedupeId, Entities},
     gap::{Gap, Held, Offered},
+    passing::{Passing, PassingUpdates, Taken},
     retry::Retry,
     short,
 };
@@ -107,6 +108,7 @@ pub struct UpdateStream {
     retry: Retry,
     checked_at: Duration,
     ready: VecDeque<Delivery>,
+    passing: PassingUpdates,
     channel_inputs: VecDeque<ChannelInput>,
     dropped: u64,
 }
@@ -127,6 +129,7 @@ impl UpdateStream {
             retry: Retry::default(),
             checked_at: Duration::ZERO,
             ready: VecDeque::new(),
+            passing: PassingUpdates::default(),
             channel_inputs: VecDeque::new(),
             dropped: 0,
         }
@@ -191,6 +194,16 @@ impl UpdateStream {
             sent: true,
         };
         Some(request)
+    }
+
+    /// What to hand on before anything in a sequence.
+    pub fn poll_passing(&mut self) -> Option<Passing> {
+        self.passing.next()
+    }
+
+    /// How many queries wait to be handed on.
+    pub fn waiting_queries(&self) -> usize {
+        self.passing.queries()
     }
 
     /// What to hand on next.
@@ -510,6 +523,14 @@ impl UpdateStream {
             self.moved(self.at);
             return;
         }
+        let (update, entities) = match self.passing.offer(update, entities) {
+            Taken::Kept => return,
+            Taken::Dropped => {
+                self.dropped += 1;
+                return;
+            }
+            Taken::NotPassing(update, entities) => (update, entities),
+        };
         // Those in a sequence never come here when there is no room: they are asked for later.
         if self.ready.len() >= 2 * MOST_READY && place(&update) == Place::Unordered {
             self.dropped += 1;

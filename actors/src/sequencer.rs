@@ -21,9 +21,6 @@ use crate::{
     },
 };
 
-/// How much of a difference is asked for at most (<https://core.telegram.org/method/updates.getDifference>).
-const MOST_MISSED: i32 = 10_000;
-
 /// Puts updates in order and hands them to the account's [`UpdateSink`].
 ///
 /// Answers that bring users, chats or updates come by here too, before those who wait for them are told: a message of
@@ -277,11 +274,9 @@ impl UpdatesActor {
     fn ask(&mut self, request: Request, ctx: &mut SupervisedContext<Self>) {
         let body = match request {
             Request::State => functions::updates::GetState {}.to_bytes(),
+            // Without `pts_total_limit`: what the datacenter still has is wanted, however much it is.
             Request::Difference(from) => {
-                let mut difference =
-                    functions::updates::GetDifference::new(from.pts, from.date, from.qts);
-                difference.pts_total_limit = Some(MOST_MISSED);
-                difference.to_bytes()
+                functions::updates::GetDifference::new(from.pts, from.date, from.qts).to_bytes()
             }
         };
         // Outside of the permits: calls that wait for updates must not keep updates from coming.

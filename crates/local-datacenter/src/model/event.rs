@@ -117,6 +117,13 @@ pub enum Event {
         /// Ids by mailbox.
         deleted: Vec<(UserId, Vec<i32>)>,
     },
+    /// Copies were pinned or unpinned.
+    CopiesPinned {
+        /// Mailbox, dialog in it, and ids.
+        pinned: Vec<(UserId, PeerKey, Vec<i32>)>,
+        /// Pinned, not unpinned.
+        pin: bool,
+    },
     /// Incoming messages were read.
     InboxRead {
         /// Whose mailbox.

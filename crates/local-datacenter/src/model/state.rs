@@ -147,6 +147,14 @@ impl State {
                 self.mailbox_mut(*owner).recorded(change.clone());
             }
             Event::CopiesDeleted { deleted } => return self.delete_copies(deleted),
+            Event::CopiesPinned { pinned, pin } => {
+                let mut touched = Vec::new();
+                for (owner, peer, ids) in pinned {
+                    let pts = self.mailbox_mut(*owner).pin(*peer, ids, *pin);
+                    touched.extend(Self::touched(Stream::Account(*owner), pts));
+                }
+                return touched;
+            }
             Event::InboxRead {
                 owner,
                 peer,
@@ -489,6 +497,17 @@ impl State {
                 .map(|dialog| dialog.ids.iter().copied().collect()),
         }
         .unwrap_or_default()
+    }
+
+    /// The messages that are pinned in a dialog of `viewer`.
+    pub fn pinned(&self, viewer: UserId, peer: PeerKey) -> Option<&BTreeSet<i32>> {
+        match peer {
+            PeerKey::Channel(channel) => self.channels.get(&channel).map(|room| &room.pinned),
+            _ => self
+                .mailbox(viewer)
+                .and_then(|mailbox| mailbox.dialogs.get(&peer))
+                .map(|dialog| &dialog.pinned),
+        }
     }
 
     /// The message that `viewer` knows as `id` in a dialog.

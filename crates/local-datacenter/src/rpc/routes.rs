@@ -149,7 +149,7 @@ routes! {
     messages::SetInlineBotResults => messages::inline::set_inline_bot_results,
     messages::SetTyping => messages::read::set_typing,
     messages::StartBot => messages::send::start_bot,
-    messages::UpdatePinnedMessage => channels::messages::update_pinned_message,
+    messages::UpdatePinnedMessage => messages::pins::update_pinned_message,
     updates::GetChannelDifference => channels::difference::get_channel_difference,
     updates::GetDifference => updates::get_difference,
     updates::GetState => updates::get_state,

@@ -324,12 +324,14 @@ pub(in crate::rpc) fn get_full_chat(
             }
             .into()
         };
-        let full = types::ChatFull::new(
+        let mut full = types::ChatFull::new(
             chat.id,
             chat.about.clone(),
             participants,
             types::PeerNotifySettings::new().into(),
         );
+        let pinned = call.world.state.pinned(me, PeerKey::Chat(chat.id));
+        full.pinned_msg_id = pinned.and_then(|ids| ids.last().copied());
         Ok(types::messages::ChatFull {
             full_chat: full.into(),
             chats: view.chats(),

@@ -7,6 +7,7 @@ pub(in crate::rpc) mod groups;
 pub(in crate::rpc) mod history;
 pub(in crate::rpc) mod inline;
 pub(in crate::rpc) mod media;
+pub(in crate::rpc) mod pins;
 pub(in crate::rpc) mod reactions;
 pub(in crate::rpc) mod read;
 pub(in crate::rpc) mod send;

@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     api::{Abort, ApiActor, Call, CallPolicy, Cancel, Permits, Place, Submit, lost_reply},
+    channels::Channels,
     config::AccountConfig,
     datacenter::{
         AuthKeyActor, CloseConnection, ConnectionActor, DatacenterActor, NewKey, StopConnection,
@@ -67,6 +68,7 @@ impl Account {
             engine.crypto(),
             engine.random(),
             record.self_user,
+            Channels::new(root.group("channels").start(), &record.channels),
         ));
         // Without a login, a position is what a former one left.
         let position = record.self_user.and(record.position);

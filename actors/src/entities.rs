@@ -79,21 +79,15 @@ pub(crate) fn content_of(function: &FunctionInfo) -> Content {
     }
 }
 
-/// Whether a call is about a channel: what its answer says of `pts` is then about the channel's sequence.
-pub(crate) fn concerns_channel(body: &Bytes) -> bool {
-    let (Some(function), body) = innermost(body) else {
-        return false;
-    };
-    if function.name.starts_with("channels.") {
-        return true;
-    }
-    let mut channel = false;
+/// The channel a call is about, if any: what its answer says of `pts` is then about the channel's sequence.
+pub(crate) fn channel_of(body: &Bytes) -> Option<i64> {
+    let (function, body) = innermost(body);
+    let function = function?;
+    let mut channel = None;
     let mut found = |name, value: Bytes| {
-        let id = value.first_chunk().map(|id| u32::from_le_bytes(*id));
-        let named = id
-            .and_then(tables::constructor_by_id)
-            .map_or("", |constructor| constructor.name);
-        channel |= matches!(name, "InputPeer" | "InputChannel") && named.contains("Channel");
+        if channel.is_none() {
+            channel = channel_in(name, value);
+        }
     };
     let mut reader = Reader::new(body.clone());
     let mut told = Walk::over(&body, &mut found);
@@ -102,6 +96,43 @@ pub(crate) fn concerns_channel(body: &Bytes) -> bool {
         .get_u32()
         .and_then(|_| skip_fields(&mut reader, tables::api(), function.fields, &mut told));
     channel
+}
+
+fn channel_in(name: &str, value: Bytes) -> Option<i64> {
+    match name {
+        "InputPeer" => match enums::InputPeer::from_bytes(value).ok()? {
+            enums::InputPeer::InputPeerChannel(peer) => Some(peer.channel_id),
+            enums::InputPeer::InputPeerChannelFromMessage(peer) => Some(peer.channel_id),
+            _ => None,
+        },
+        "InputChannel" => match enums::InputChannel::from_bytes(value).ok()? {
+            enums::InputChannel::InputChannel(channel) => Some(channel.channel_id),
+            enums::InputChannel::InputChannelFromMessage(channel) => Some(channel.channel_id),
+            enums::InputChannel::InputChannelEmpty => None,
+        },
+        _ => None,
+    }
+}
+
+/// The channels that updates say the account is no longer in (<https://core.telegram.org/constructor/updateChannel>).
+pub(crate) fn left_channels(updates: &enums::Updates) -> Vec<i64> {
+    let (updates, chats) = match updates {
+        enums::Updates::Updates(it) => (&it.updates, &it.chats),
+        enums::Updates::UpdatesCombined(it) => (&it.updates, &it.chats),
+        _ => return Vec::new(),
+    };
+    let is_left = |id: i64| {
+        chats.iter().any(|chat| match chat {
+            enums::Chat::Channel(channel) => channel.id == id && channel.left,
+            enums::Chat::ChannelForbidden(channel) => channel.id == id,
+            _ => false,
+        })
+    };
+    let changed = updates.iter().filter_map(|update| match update {
+        enums::Update::UpdateChannel(update) => Some(update.channel_id),
+        _ => None,
+    });
+    changed.filter(|id| is_left(*id)).collect()
 }
 
 /// For each boxed type, whether a `User` or `Chat` can stand somewhere in it.

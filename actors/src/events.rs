@@ -48,6 +48,13 @@ pub enum AccountEvent {
         /// Which sequence, for people.
         stream: String,
     },
+    /// A channel is no longer followed: the account left it, or may not see it any more.
+    ChannelClosed {
+        /// The channel's bare id.
+        channel_id: i64,
+        /// Why, for people.
+        why: String,
+    },
     /// Updates that stand in no sequence (typing, button presses) were dropped, because handlers did not keep up.
     UpdatesDropped {
         /// How many.

@@ -18,6 +18,7 @@
 mod account;
 mod activity;
 pub mod api;
+pub mod channels;
 mod clock;
 mod config;
 mod connector;

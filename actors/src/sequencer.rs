@@ -16,12 +16,10 @@ use crate::{
     events::AccountEvent,
     shared::Shared,
     updates::{
-        DeliveredUpdate, Delivery, Ledger, Request, UpdateSink, UpdateStream, sender_of_short,
+        ChannelInput, DeliveredUpdate, Delivery, FEW, Ledger, Request, UpdateSink, UpdateStream,
+        sender_of_short,
     },
 };
-
-/// How many updates may be with handlers at a time.
-const MOST_UNDONE: usize = 512;
 
 /// How much of a difference is asked for at most (<https://core.telegram.org/method/updates.getDifference>).
 const MOST_MISSED: i32 = 10_000;
@@ -33,7 +31,7 @@ const MOST_MISSED: i32 = 10_000;
 pub struct UpdatesActor {
     shared: Arc<Shared>,
     stream: UpdateStream,
-    ledger: Arc<Ledger>,
+    ledger: Arc<Ledger<Position>>,
     inbox: VecDeque<Incoming>,
     /// The first of the inbox waits for the store to say whether its sender is known.
     looking_up: bool,
@@ -41,6 +39,8 @@ pub struct UpdatesActor {
     from: From,
     starting: Vec<oneshot::Sender<Result<(), CallError>>>,
     settling: Vec<oneshot::Sender<()>>,
+    /// How few updates must be left with handlers for it to be told.
+    waits_for: Option<usize>,
     timer: Option<(Duration, SpawnHandle)>,
 }
 
@@ -59,6 +59,9 @@ enum Incoming {
         pts: i32,
         count: i32,
     },
+    ChannelAffected(ChannelInput),
+    /// The account is no longer in this channel.
+    Left(i64),
     /// Says that a call is through, in its turn.
     Answer(Call, Bytes),
 }
@@ -79,6 +82,7 @@ impl UpdatesActor {
             from,
             starting: Vec::new(),
             settling: Vec::new(),
+            waits_for: None,
             timer: None,
         }
     }
@@ -90,7 +94,9 @@ impl UpdatesActor {
     /// What snapshots show.
     fn report(&self, ctx: &mut SupervisedContext<Self>) {
         let ledger = self.ledger.clone();
-        ctx.report_details(move || ledger.details());
+        ctx.report_details(move || {
+            ledger.details(|at: Position| format!("pts {} qts {}", at.pts, at.qts))
+        });
     }
 
     /// Begins if somebody is logged in and it is known from where.
@@ -105,6 +111,7 @@ impl UpdatesActor {
                 self.stream.start(now, me.id, at);
                 self.ledger = ledger(&self.shared, at);
                 self.report(ctx);
+                self.shared.channels.catch_up(&self.shared);
                 self.pump(ctx);
             }
             From::Reading => {}
@@ -130,6 +137,7 @@ impl UpdatesActor {
     fn pump(&mut self, ctx: &mut SupervisedContext<Self>) {
         self.take_in(ctx);
         self.hand_out();
+        self.wait_for_room();
         let now = self.now();
         if let Some(request) = self.stream.poll_request(now) {
             self.ask(request, ctx);
@@ -140,7 +148,7 @@ impl UpdatesActor {
                 let _ = waiting.send(Ok(()));
             }
         }
-        if self.ledger.undone() == 0 && self.inbox.is_empty() {
+        if self.shared.room.taken() == 0 && self.inbox.is_empty() {
             for waiting in self.settling.drain(..) {
                 let _ = waiting.send(());
             }
@@ -172,19 +180,55 @@ impl UpdatesActor {
                             actor.pump(ctx);
                         });
                     }
-                    _ => self.stream.handle_updates(now, updates),
+                    _ => {
+                        self.stream.handle_updates(now, updates);
+                        self.route();
+                    }
                 },
+                Incoming::ChannelAffected(input) if self.stream.is_started() => {
+                    self.shared.channels.route(&self.shared, input);
+                }
+                Incoming::ChannelAffected(_) => {}
+                Incoming::Left(channel) => self.shared.channels.left(&self.shared, channel),
                 Incoming::Affected { pts, count } => self.stream.handle_affected(now, pts, count),
                 Incoming::Answer(call, body) => call.settle(Ok(body)),
             }
         }
     }
 
+    /// Before anything is handed out: what channels are behind by is to be stored before any position after it.
+    fn route(&mut self) {
+        while let Some(input) = self.stream.poll_channel_input() {
+            self.shared.channels.route(&self.shared, input);
+        }
+    }
+
+    /// Asks to be told when there is something to do again.
+    fn wait_for_room(&mut self) {
+        let few = if !self.settling.is_empty() && self.shared.room.taken() > 0 {
+            0
+        } else if !self.shared.room.is_there() {
+            FEW
+        } else {
+            return;
+        };
+        if self.waits_for.is_some_and(|waits| waits <= few) {
+            return;
+        }
+        self.waits_for = Some(few);
+        let shared = self.shared.clone();
+        self.shared.room.wait(few, move || {
+            if let Some(addresses) = shared.addresses() {
+                addresses.updates.do_send(CaughtUp);
+            }
+        });
+    }
+
     fn hand_out(&mut self) {
         let Some(sink) = self.shared.sink() else {
             return;
         };
-        while self.ledger.undone() < MOST_UNDONE
+        while self.shared.room.is_there()
             && let Some(delivery) = self.stream.poll_delivery()
         {
             match delivery {
@@ -254,6 +298,7 @@ impl UpdatesActor {
             Request::Difference(_) => {
                 let difference: enums::updates::Difference = decode(answer)?;
                 self.stream.handle_difference(now, difference);
+                self.route();
                 Ok(())
             }
         });
@@ -343,11 +388,17 @@ impl UpdatesActor {
                 }
             }
             Content::Affected => {
-                let (pts, count) = match affected(function.name, body) {
-                    Some(numbers) if !entities::concerns_channel(&call.body) => numbers,
-                    _ => return,
+                let Some((pts, count)) = affected(function.name, body) else {
+                    return;
                 };
-                self.inbox.push_back(Incoming::Affected { pts, count });
+                self.inbox
+                    .push_back(match entities::channel_of(&call.body) {
+                        Some(channel_id) => Incoming::ChannelAffected(ChannelInput::Affected {
+                            channel_id,
+                            at: (pts, count),
+                        }),
+                        None => Incoming::Affected { pts, count },
+                    });
             }
         }
     }
@@ -360,27 +411,26 @@ impl UpdatesActor {
         };
         self.remember(users.iter().filter_map(entities::user_record));
         self.remember(chats.iter().filter_map(entities::chat_record));
+        let left = entities::left_channels(&updates);
         self.inbox.push_back(Incoming::Updates(updates));
+        self.inbox.extend(left.into_iter().map(Incoming::Left));
     }
 }
 
 /// The ledger that stores positions, and wakes the actor when handlers have caught up.
-fn ledger(shared: &Arc<Shared>, mark: Option<Position>) -> Arc<Ledger> {
+fn ledger(shared: &Arc<Shared>, mark: Option<Position>) -> Arc<Ledger<Position>> {
+    let room = shared.room.clone();
     let shared = shared.clone();
     let number = shared.next_ledger();
     Ledger::new(
+        room,
         mark,
-        Box::new(move |mark, undone| {
+        Box::new(move |mark, _| {
             if let Some(mark) = mark
                 && shared.me().is_some()
                 && shared.present_ledger() == number
             {
                 shared.store.write(Write::Position(mark));
-            }
-            if (undone == MOST_UNDONE / 2 || undone == 0)
-                && let Some(addresses) = shared.addresses()
-            {
-                addresses.updates.do_send(CaughtUp);
             }
         }),
     )
@@ -529,6 +579,7 @@ impl Handler<SetSink> for UpdatesActor {
 
     fn handle(&mut self, SetSink(sink): SetSink, ctx: &mut Self::Context) {
         self.shared.set_sink(Some(sink));
+        self.shared.channels.wake();
         self.pump(ctx);
     }
 }
@@ -543,6 +594,7 @@ impl Handler<LoggedOut> for UpdatesActor {
 
     fn handle(&mut self, LoggedOut: LoggedOut, ctx: &mut Self::Context) {
         self.stream.stop();
+        self.shared.channels.clear();
         self.shared.set_following(false);
         // The next login is somebody else's, perhaps: it begins from its own state.
         self.from = From::Read(None);
@@ -575,7 +627,7 @@ impl Handler<CountUndone> for UpdatesActor {
 
     fn handle(&mut self, CountUndone(tell): CountUndone, _: &mut Self::Context) {
         // Whoever asked may have gone.
-        let _ = tell.send(self.ledger.undone());
+        let _ = tell.send(self.shared.room.taken());
     }
 }
 
@@ -588,6 +640,7 @@ impl Handler<CaughtUp> for UpdatesActor {
     type Result = ();
 
     fn handle(&mut self, CaughtUp: CaughtUp, ctx: &mut Self::Context) {
+        self.waits_for = None;
         self.pump(ctx);
     }
 }

@@ -21,12 +21,13 @@ use tokio::{
 use crate::{
     activity::Activity,
     api::{ApiActor, Halt, Queues},
+    channels::Channels,
     config::AccountConfig,
     crypto_pool::CryptoPool,
     datacenter::{ConnectionActor, DatacenterActor, StopConnection},
     events::{AccountEvent, ShutdownStep, StopReason},
     sequencer::UpdatesActor,
-    updates::UpdateSink,
+    updates::{Room, UpdateSink},
 };
 
 /// Makes sources of random bytes.
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) bytes: Arc<Semaphore>,
     pub(crate) queues: Arc<Queues>,
+    pub(crate) room: Arc<Room>,
+    pub(crate) channels: Channels,
     pub(crate) origin: Instant,
     random: RandomFactory,
     ids: Mutex<Box<dyn Random>>,
@@ -75,6 +78,7 @@ impl Shared {
         crypto: CryptoPool,
         random: RandomFactory,
         me: Option<SelfUser>,
+        channels: Channels,
     ) -> Self {
         let store = config.store.account(config.name.as_str());
         Self {
@@ -85,6 +89,8 @@ impl Shared {
                 config.limits.bytes.min(Semaphore::MAX_PERMITS),
             )),
             queues: Arc::default(),
+            room: Arc::default(),
+            channels,
             origin: Instant::now(),
             ids: Mutex::new(random()),
             random,

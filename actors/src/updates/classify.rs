@@ -12,8 +12,12 @@ pub(super) enum Place {
     Common { pts: i32, count: i32 },
     /// In the sequence of `qts`.
     Secret { qts: i32 },
-    /// In the sequence of a channel, which is not followed.
-    Channel { channel_id: i64, pts: i32 },
+    /// In the sequence of a channel, after `pts - count`.
+    Channel {
+        channel_id: i64,
+        pts: i32,
+        count: i32,
+    },
     /// Nowhere.
     Unordered,
 }
@@ -60,24 +64,37 @@ pub(super) fn place(update: &U) -> Place {
         U::UpdateManagedBot(update) => secret!(update),
         U::UpdateBotGuestChatQuery(update) => secret!(update),
         U::UpdateBotStarsSubscription(update) => secret!(update),
-        U::UpdateNewChannelMessage(update) => channel(channel_of(&update.message), update.pts),
-        U::UpdateEditChannelMessage(update) => channel(channel_of(&update.message), update.pts),
-        U::UpdateDeleteChannelMessages(update) => channel(Some(update.channel_id), update.pts),
-        U::UpdateChannelWebPage(update) => channel(Some(update.channel_id), update.pts),
-        U::UpdatePinnedChannelMessages(update) => channel(Some(update.channel_id), update.pts),
+        U::UpdateNewChannelMessage(update) => {
+            channel(channel_of(&update.message), update.pts, update.pts_count)
+        }
+        U::UpdateEditChannelMessage(update) => {
+            channel(channel_of(&update.message), update.pts, update.pts_count)
+        }
+        U::UpdateDeleteChannelMessages(update) => {
+            channel(Some(update.channel_id), update.pts, update.pts_count)
+        }
+        U::UpdateChannelWebPage(update) => {
+            channel(Some(update.channel_id), update.pts, update.pts_count)
+        }
+        U::UpdatePinnedChannelMessages(update) => {
+            channel(Some(update.channel_id), update.pts, update.pts_count)
+        }
         _ => Place::Unordered,
     };
     match place {
         // The datacenter's way of saying that the update stands in no sequence after all.
-        Place::Common { pts: 0, .. } | Place::Secret { qts: 0 } => Place::Unordered,
+        Place::Common { pts: 0, .. } | Place::Secret { qts: 0 } | Place::Channel { pts: 0, .. } => {
+            Place::Unordered
+        }
         place => place,
     }
 }
 
-fn channel(channel_id: Option<i64>, pts: i32) -> Place {
+fn channel(channel_id: Option<i64>, pts: i32, count: i32) -> Place {
     channel_id.map_or(Place::Unordered, |channel_id| Place::Channel {
         channel_id,
         pts,
+        count,
     })
 }
 
@@ -102,6 +119,15 @@ pub(super) fn message_id(message: &enums::Message) -> i32 {
     }
 }
 
+/// When a message was sent; 0 if it is gone.
+pub(super) fn message_date(message: &enums::Message) -> i32 {
+    match message {
+        enums::Message::Message(message) => message.date,
+        enums::Message::MessageService(message) => message.date,
+        enums::Message::MessageEmpty(_) => 0,
+    }
+}
+
 /// What names an update, the same whichever way it comes.
 pub(super) fn dedupe_id(update: &U) -> DedupeId {
     match (update, place(update)) {
@@ -121,7 +147,14 @@ pub(super) fn dedupe_id(update: &U) -> DedupeId {
             enums::EncryptedMessage::EncryptedMessageService(message) => message.random_id,
         }),
         (_, Place::Common { pts, count }) if count > 0 => DedupeId::Pts { channel: None, pts },
-        (_, Place::Channel { channel_id, pts }) => DedupeId::Pts {
+        (
+            _,
+            Place::Channel {
+                channel_id,
+                pts,
+                count,
+            },
+        ) if count > 0 => DedupeId::Pts {
             channel: Some(channel_id),
             pts,
         },

@@ -6,8 +6,31 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use actogram_store::Position;
 use actogram_tl::enums;
+
+use super::room::Room;
+
+/// Users and chats that came with updates.
+#[derive(Debug, Clone)]
+pub struct Entities {
+    /// The users.
+    pub users: Arc<[enums::User]>,
+    /// The chats.
+    pub chats: Arc<[enums::Chat]>,
+}
+
+impl Entities {
+    pub(super) fn new(users: Vec<enums::User>, chats: Vec<enums::Chat>) -> Self {
+        Self {
+            users: users.into(),
+            chats: chats.into(),
+        }
+    }
+
+    pub(super) fn none() -> Self {
+        Self::new(Vec::new(), Vec::new())
+    }
+}
 
 /// Where an account's updates go.
 pub trait UpdateSink: Send + Sync + 'static {
@@ -82,7 +105,7 @@ pub struct DeliveredUpdate {
 #[must_use = "dropping it says that the update has been handled"]
 pub struct Done {
     number: u64,
-    ledger: Arc<Ledger>,
+    ledger: Arc<dyn HandledUpTo>,
 }
 
 impl Done {
@@ -102,42 +125,51 @@ impl fmt::Debug for Done {
     }
 }
 
-/// What is told when updates are done: the new position, if it moved, and how many are still out.
-pub(crate) type OnProgress = Box<dyn Fn(Option<Position>, usize) + Send + Sync>;
-
-/// Which updates are out, in their order, and the low-water mark below them.
-pub(crate) struct Ledger {
-    entries: Mutex<Entries>,
-    on_progress: OnProgress,
+/// A ledger, whatever it counts in.
+trait HandledUpTo: Send + Sync {
+    fn done(&self, number: u64);
 }
 
-#[derive(Default)]
-struct Entries {
+/// What is told when updates go out and when they are done: the new position, if it moved, and how many are still out.
+pub(crate) type OnProgress<P> = Box<dyn Fn(Option<P>, usize) + Send + Sync>;
+
+/// Which updates of a sequence are out, in their order, and the low-water mark below them.
+pub(crate) struct Ledger<P> {
+    entries: Mutex<Entries<P>>,
+    room: Arc<Room>,
+    on_progress: OnProgress<P>,
+}
+
+struct Entries<P> {
     /// The number of the first entry of `out`.
     first: u64,
     /// Each with the position that holds once it and all before it are done.
-    out: VecDeque<(Position, bool)>,
+    out: VecDeque<(P, bool)>,
     undone: usize,
-    mark: Option<Position>,
+    mark: Option<P>,
 }
 
-impl Ledger {
-    pub(crate) fn new(mark: Option<Position>, on_progress: OnProgress) -> Arc<Self> {
+impl<P: Copy + PartialEq + Send + 'static> Ledger<P> {
+    pub(crate) fn new(room: Arc<Room>, mark: Option<P>, on_progress: OnProgress<P>) -> Arc<Self> {
         Arc::new(Self {
             entries: Mutex::new(Entries {
+                first: 0,
+                out: VecDeque::new(),
+                undone: 0,
                 mark,
-                ..Entries::default()
             }),
+            room,
             on_progress,
         })
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Entries) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Entries<P>) -> T) -> T {
         act(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An update goes out; `after` holds once it is done.
-    pub(crate) fn out(self: &Arc<Self>, after: Position) -> Done {
+    pub(crate) fn out(self: &Arc<Self>, after: P) -> Done {
+        self.room.take();
         let number = self.with(|entries| {
             entries.out.push_back((after, false));
             entries.undone += 1;
@@ -150,8 +182,12 @@ impl Ledger {
     }
 
     /// The position moved without an update.
-    pub(crate) fn moved(self: &Arc<Self>, after: Position) {
-        self.out(after).done();
+    pub(crate) fn moved(&self, after: P) {
+        let (mark, undone) = self.with(|entries| {
+            entries.out.push_back((after, true));
+            entries.advance()
+        });
+        (self.on_progress)(mark, undone);
     }
 
     /// How many updates are out and not done.
@@ -159,62 +195,57 @@ impl Ledger {
         self.with(|entries| entries.undone)
     }
 
-    /// What snapshots show.
-    pub(crate) fn details(&self) -> BTreeMap<&'static str, String> {
+    /// What snapshots show; `show` writes a position.
+    pub(crate) fn details(&self, show: impl Fn(P) -> String) -> BTreeMap<&'static str, String> {
         self.with(|entries| {
             let mut details = BTreeMap::from([("with_handlers", entries.undone.to_string())]);
             if let Some(at) = entries.mark {
-                details.insert("handled_up_to", format!("pts {} qts {}", at.pts, at.qts));
+                details.insert("handled_up_to", show(at));
             }
             details
         })
     }
+}
 
+impl<P: Copy + PartialEq + Send + 'static> HandledUpTo for Ledger<P> {
     fn done(&self, number: u64) {
         let (mark, undone) = self.with(|entries| {
-            let Some(entry) = number
-                .checked_sub(entries.first)
-                .and_then(|index| {
-                    entries
-                        .out
-                        .get_mut(usize::try_from(index).unwrap_or(usize::MAX))
-                })
-                .filter(|(_, done)| !done)
-            else {
-                return (None, entries.undone);
-            };
-            entry.1 = true;
-            entries.undone -= 1;
-            let mut mark = None;
-            while let Some((after, true)) = entries.out.front().copied() {
-                entries.out.pop_front();
-                entries.first += 1;
-                mark = Some(after);
+            let entry = (number.checked_sub(entries.first))
+                .and_then(|index| usize::try_from(index).ok())
+                .and_then(|index| entries.out.get_mut(index));
+            if let Some(entry) = entry {
+                entry.1 = true;
+                entries.undone -= 1;
             }
-            let moved = mark.filter(|mark| entries.mark != Some(*mark));
-            if moved.is_some() {
-                entries.mark = moved;
-            }
-            (moved, entries.undone)
+            entries.advance()
         });
         (self.on_progress)(mark, undone);
+        self.room.give_back();
     }
 }
 
-impl fmt::Debug for Ledger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.with(|entries| {
-            f.debug_struct("Ledger")
-                .field("undone", &entries.undone)
-                .field("mark", &entries.mark)
-                .finish()
-        })
+impl<P: Copy + PartialEq> Entries<P> {
+    /// Moves the mark past what is done; gives it if it moved, and how many are still out.
+    fn advance(&mut self) -> (Option<P>, usize) {
+        let mut mark = None;
+        while let Some((after, true)) = self.out.front().copied() {
+            self.out.pop_front();
+            self.first += 1;
+            mark = Some(after);
+        }
+        let moved = mark.filter(|mark| self.mark != Some(*mark));
+        if moved.is_some() {
+            self.mark = moved;
+        }
+        (moved, self.undone)
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use actogram_store::Position;
 
     use super::*;
 
@@ -232,7 +263,7 @@ mod tests {
         let progress = move |mark: Option<Position>, _: usize| {
             seen.lock().unwrap().extend(mark.map(|at| at.pts))
         };
-        let ledger = Ledger::new(None, Box::new(progress));
+        let ledger = Ledger::new(Arc::default(), None, Box::new(progress));
         let first = ledger.out(at(1));
         let second = ledger.out(at(2));
         let third = ledger.out(at(3));

@@ -2,18 +2,22 @@
 //! (<https://core.telegram.org/api/updates>).
 //!
 //! [`UpdateStream`] is a state machine without IO: it is given what the datacenter sends and gives updates in order,
-//! and requests for what is missing. A ledger remembers which of them have been handled. The actor around both is
-//! [`UpdatesActor`](crate::sequencer::UpdatesActor).
-//!
-//! The common sequences `pts`, `qts` and `seq` are followed. Sequences of channels are not yet: their updates are passed
-//! on as they come, each named by its channel and `pts`, without recovery of missing ones.
+//! and requests for what is missing. It follows `seq`, the common `pts` and `qts`, and takes out what belongs to channels:
+//! each has a sequence of its own, a [`ChannelStream`]. A ledger remembers which updates have been handled. The actors around
+//! them are [`UpdatesActor`](crate::sequencer::UpdatesActor) and [`ChannelActor`](crate::channels::ChannelActor).
 
+mod channel_stream;
 mod classify;
 mod delivery;
+mod gap;
+mod retry;
+mod room;
 mod short;
 mod stream;
 
+pub use channel_stream::{ChannelDelivery, ChannelInput, ChannelRequest, ChannelStream};
 pub(crate) use delivery::Ledger;
-pub use delivery::{DedupeId, DeliveredUpdate, Done, UpdateSink};
+pub use delivery::{DedupeId, DeliveredUpdate, Done, Entities, UpdateSink};
+pub(crate) use room::{FEW, Room};
 pub(crate) use short::sender_of_short;
-pub use stream::{Delivery, Entities, Request, UpdateStream};
+pub use stream::{Delivery, Request, UpdateStream};

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
-    sync::Arc,
     time::Duration,
 };
 
@@ -10,20 +9,17 @@ use actogram_store::Position;
 use actogram_tl::{enums, types};
 
 use super::{
+    channel_stream::ChannelInput,
     classify::{Place, dedupe_id, place},
-    delivery::DedupeId,
+    delivery::{DedupeId, Entities},
+    gap::{Gap, Held, Offered},
+    retry::Retry,
     short,
 };
 
-/// How long an update that is missing is waited for.
-const GAP: Duration = Duration::from_millis(500);
-
-/// After this long without updates the datacenter is asked whether there were none.
-const SILENCE: Duration = Duration::from_secs(15 * 60);
-
-/// The pauses after a difference that failed.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// This long after it was last asked, the datacenter is asked whether anything was missed: of a sequence in which
+/// nothing else happens, nothing else would tell.
+const CHECK: Duration = Duration::from_secs(15 * 60);
 
 /// How many containers may wait for a difference to end, and updates for a gap to close. Beyond, the datacenter is
 /// asked for them instead.
@@ -31,28 +27,6 @@ const MOST_WAITING: usize = 1024;
 
 /// How many updates may wait to be taken. Beyond, those in a sequence are dropped and asked for later.
 const MOST_READY: usize = 4096;
-
-/// Users and chats that came with updates.
-#[derive(Debug, Clone)]
-pub struct Entities {
-    /// The users.
-    pub users: Arc<[enums::User]>,
-    /// The chats.
-    pub chats: Arc<[enums::Chat]>,
-}
-
-impl Entities {
-    fn new(users: Vec<enums::User>, chats: Vec<enums::Chat>) -> Self {
-        Self {
-            users: users.into(),
-            chats: chats.into(),
-        }
-    }
-
-    fn none() -> Self {
-        Self::new(Vec::new(), Vec::new())
-    }
-}
 
 /// What the stream gives.
 #[derive(Debug, Clone)]
@@ -122,19 +96,18 @@ pub struct UpdateStream {
     me: i64,
     doing: Doing,
     at: Position,
-    /// Updates above a gap, by where they begin: `pts - count` and `pts`.
-    held_pts: BTreeMap<(i32, i32), (enums::Update, Entities)>,
+    held_pts: Held,
     held_qts: BTreeMap<i32, (enums::Update, Entities)>,
     held_seq: BTreeMap<i32, Container>,
-    gap_since: Option<Duration>,
+    gap: Gap,
     /// What came while a request was under way.
     postponed: VecDeque<Container>,
     /// Something was dropped or announced that only another difference brings.
     again: bool,
-    retries: u32,
-    retry_at: Option<Duration>,
-    heard_at: Duration,
+    retry: Retry,
+    checked_at: Duration,
     ready: VecDeque<Delivery>,
+    channel_inputs: VecDeque<ChannelInput>,
     dropped: u64,
 }
 
@@ -145,16 +118,16 @@ impl UpdateStream {
             me: 0,
             doing: Doing::Idle,
             at: Position::default(),
-            held_pts: BTreeMap::new(),
+            held_pts: Held::default(),
             held_qts: BTreeMap::new(),
             held_seq: BTreeMap::new(),
-            gap_since: None,
+            gap: Gap::default(),
             postponed: VecDeque::new(),
             again: false,
-            retries: 0,
-            retry_at: None,
-            heard_at: Duration::ZERO,
+            retry: Retry::default(),
+            checked_at: Duration::ZERO,
             ready: VecDeque::new(),
+            channel_inputs: VecDeque::new(),
             dropped: 0,
         }
     }
@@ -163,7 +136,7 @@ impl UpdateStream {
     pub fn start(&mut self, now: Duration, me: i64, from: Option<Position>) {
         *self = Self {
             me,
-            heard_at: now,
+            checked_at: now,
             ..Self::new()
         };
         let request = match from {
@@ -210,10 +183,9 @@ impl UpdateStream {
             return None;
         };
         // What is asked for must find room.
-        if self.retry_at.is_some_and(|at| at > now) || self.ready.len() >= MOST_READY / 2 {
+        if !self.retry.may(now) || self.ready.len() >= MOST_READY / 2 {
             return None;
         }
-        self.retry_at = None;
         self.doing = Doing::Asking {
             request,
             sent: true,
@@ -233,18 +205,20 @@ impl UpdateStream {
         delivery
     }
 
+    /// What to hand to the sequences of channels. To be emptied after each turn.
+    pub fn poll_channel_input(&mut self) -> Option<ChannelInput> {
+        self.channel_inputs.pop_front()
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is wanted.
     pub fn poll_timeout(&self) -> Option<Duration> {
         match self.doing {
             Doing::Idle => None,
             Doing::Asking { sent: true, .. } => None,
-            Doing::Asking { sent: false, .. } => self.retry_at,
+            Doing::Asking { sent: false, .. } => self.retry.at(),
             Doing::Following => {
-                let silence = self.heard_at + SILENCE;
-                Some(
-                    self.gap_since
-                        .map_or(silence, |since| (since + GAP).min(silence)),
-                )
+                let check = self.checked_at + CHECK;
+                Some(self.gap.deadline().map_or(check, |gap| gap.min(check)))
             }
         }
     }
@@ -252,7 +226,7 @@ impl UpdateStream {
     /// A deadline may have passed.
     pub fn handle_timeout(&mut self, now: Duration) {
         if self.doing == Doing::Following && self.poll_timeout().is_some_and(|at| at <= now) {
-            self.heard_at = now;
+            self.checked_at = now;
             self.ask();
         }
     }
@@ -268,7 +242,7 @@ impl UpdateStream {
 
     fn ask(&mut self) {
         self.again = false;
-        self.gap_since = None;
+        self.gap.asked();
         self.doing = Doing::Asking {
             request: Request::Difference(self.at),
             sent: false,
@@ -280,8 +254,7 @@ impl UpdateStream {
         if self.doing == Doing::Idle {
             return;
         }
-        self.heard_at = now;
-        let container = match updates {
+        let mut container = match updates {
             enums::Updates::UpdatesTooLong => {
                 self.lost();
                 return;
@@ -324,7 +297,42 @@ impl UpdateStream {
                 }
             }
         };
+        self.hand_to_channels(&mut container.updates, &container.entities);
         self.handle_container(now, container);
+    }
+
+    /// Takes out of these what has its place in a channel.
+    fn hand_to_channels(&mut self, updates: &mut Vec<enums::Update>, entities: &Entities) {
+        let since = self.at.date;
+        let of_channels = |update: &mut enums::Update| {
+            matches!(update, enums::Update::UpdateChannelTooLong(_))
+                || matches!(place(update), Place::Channel { .. })
+        };
+        for update in updates.extract_if(.., of_channels) {
+            self.channel_inputs
+                .push_back(match (place(&update), update) {
+                    (_, enums::Update::UpdateChannelTooLong(update)) => ChannelInput::TooLong {
+                        channel_id: update.channel_id,
+                        pts: update.pts,
+                        since,
+                    },
+                    (
+                        Place::Channel {
+                            channel_id,
+                            pts,
+                            count,
+                        },
+                        update,
+                    ) => ChannelInput::Update {
+                        channel_id,
+                        at: (pts, count),
+                        update,
+                        entities: entities.clone(),
+                    },
+                    // The filter above lets nothing else through.
+                    _ => continue,
+                });
+        }
     }
 
     /// A call of ours moved the common sequence (`messages.affectedMessages` and its kin).
@@ -359,7 +367,7 @@ impl UpdateStream {
     fn give_up_ordered(&mut self, container: Container) {
         self.again = true;
         for update in container.updates {
-            if matches!(place(&update), Place::Unordered | Place::Channel { .. }) {
+            if place(&update) == Place::Unordered {
                 self.deliver(update, container.entities.clone());
             }
         }
@@ -388,8 +396,7 @@ impl UpdateStream {
                 Place::Secret { qts } => {
                     self.offer_qts(now, qts, update, container.entities.clone())
                 }
-                Place::Channel { .. } => self.deliver(update, container.entities.clone()),
-                Place::Unordered => rest.push(update),
+                Place::Channel { .. } | Place::Unordered => rest.push(update),
             }
         }
         container.updates = rest;
@@ -404,20 +411,13 @@ impl UpdateStream {
         update: enums::Update,
         entities: Entities,
     ) {
-        let count = count.max(0);
-        let begins = pts.saturating_sub(count);
-        if count == 0 && pts <= self.at.pts {
-            // It moves nothing, so it cannot be told from one that was seen; its effect is the same twice.
-            self.deliver(update, entities);
-        } else if pts <= self.at.pts {
-            tracing::trace!(pts, at = self.at.pts, "an update came again");
-        } else if begins == self.at.pts {
-            self.at.pts = pts;
-            self.deliver(update, entities);
-        } else {
-            // Missing ones come first, or it covers some that were seen: either way only a difference can tell.
-            self.held_pts.insert((begins, pts), (update, entities));
-            self.open_gap(now);
+        let most = MOST_WAITING.saturating_sub(self.held_qts.len() + self.held_seq.len());
+        let offered =
+            (self.held_pts).offer(&mut self.at.pts, (pts, count), (update, entities), most);
+        match offered {
+            Offered::Now(update, entities) => self.deliver(update, entities),
+            Offered::Seen => {}
+            Offered::Held => self.gap.open(now),
         }
     }
 
@@ -428,8 +428,10 @@ impl UpdateStream {
             self.at.qts = qts;
             self.deliver(update, entities);
         } else {
-            self.held_qts.insert(qts, (update, entities));
-            self.open_gap(now);
+            if self.holds_few() {
+                self.held_qts.insert(qts, (update, entities));
+            }
+            self.gap.open(now);
         }
     }
 
@@ -444,16 +446,18 @@ impl UpdateStream {
             }
             self.deliver_all(container);
         } else if container.seq_start > self.at.seq {
-            self.held_seq.insert(container.seq_start, container);
-            self.open_gap(now);
+            self.gap.open(now);
+            if self.holds_few() {
+                self.held_seq.insert(container.seq_start, container);
+            } else {
+                self.give_up_ordered(container);
+            }
         }
     }
 
-    fn open_gap(&mut self, now: Duration) {
-        self.gap_since.get_or_insert(now);
-        if self.held_pts.len() + self.held_qts.len() + self.held_seq.len() > MOST_WAITING {
-            self.ask();
-        }
+    /// Whether more may wait for a gap to close. What may not is asked for with the gap.
+    fn holds_few(&self) -> bool {
+        self.held_pts.len() + self.held_qts.len() + self.held_seq.len() < MOST_WAITING
     }
 
     /// What was held and now fits goes out; what was seen meanwhile goes away.
@@ -461,17 +465,8 @@ impl UpdateStream {
         if self.doing != Doing::Following {
             return;
         }
-        while let Some((key, _)) = self.held_pts.first_key_value() {
-            let (begins, pts) = *key;
-            if begins > self.at.pts || (begins < self.at.pts && pts > self.at.pts) {
-                break;
-            }
-            if let Some((_, (update, entities))) = self.held_pts.pop_first()
-                && pts > self.at.pts
-            {
-                self.at.pts = pts;
-                self.deliver(update, entities);
-            }
+        while let Some((update, entities)) = self.held_pts.next(&mut self.at.pts) {
+            self.deliver(update, entities);
         }
         while let Some((qts, _)) = self.held_qts.first_key_value() {
             if *qts > self.at.qts.saturating_add(1) {
@@ -490,7 +485,7 @@ impl UpdateStream {
             }
         }
         if self.held_pts.is_empty() && self.held_qts.is_empty() && self.held_seq.is_empty() {
-            self.gap_since = None;
+            self.gap.close();
         }
     }
 
@@ -555,7 +550,7 @@ impl UpdateStream {
         else {
             return;
         };
-        self.heard_at = now;
+        self.checked_at = now;
         match difference {
             D::DifferenceEmpty(empty) => {
                 self.at.date = self.at.date.max(empty.date);
@@ -595,7 +590,7 @@ impl UpdateStream {
                     self.request_failed(now);
                     return;
                 }
-                self.retries = 0;
+                self.retry.over();
                 self.doing = Doing::Asking {
                     request: Request::Difference(to),
                     sent: false,
@@ -625,7 +620,7 @@ impl UpdateStream {
         &mut self,
         new_messages: Vec<enums::Message>,
         new_encrypted: Vec<enums::EncryptedMessage>,
-        others: Vec<enums::Update>,
+        mut others: Vec<enums::Update>,
         entities: Entities,
         to: Position,
     ) -> HashSet<DedupeId> {
@@ -644,6 +639,7 @@ impl UpdateStream {
             }
             .into()
         });
+        self.hand_to_channels(&mut others, &entities);
         let mut seen = HashSet::new();
         for update in messages.chain(encrypted).chain(others) {
             seen.insert(dedupe_id(&update));
@@ -660,13 +656,12 @@ impl UpdateStream {
     /// The request is over: what came meanwhile is looked at again.
     fn follow(&mut self, now: Duration, seen: &HashSet<DedupeId>) {
         self.doing = Doing::Following;
-        self.retries = 0;
-        self.gap_since = None;
+        self.retry.over();
         // What was held lies below the new position, or was held against one that is no longer true.
-        let held_pts = std::mem::take(&mut self.held_pts);
+        let held_pts = self.held_pts.take();
         let held_qts = std::mem::take(&mut self.held_qts);
-        for ((begins, pts), (update, entities)) in held_pts {
-            self.offer_pts(now, pts, pts - begins, update, entities);
+        for ((pts, count), (update, entities)) in held_pts {
+            self.offer_pts(now, pts, count, update, entities);
         }
         for (qts, (update, entities)) in held_qts {
             self.offer_qts(now, qts, update, entities);
@@ -714,9 +709,7 @@ impl UpdateStream {
             sent: true,
         } = self.doing
         {
-            let pause = (FIRST_RETRY * 2_u32.pow(self.retries.min(8))).min(LONGEST_RETRY);
-            self.retries += 1;
-            self.retry_at = Some(now + pause);
+            self.retry.failed(now);
             self.doing = Doing::Asking {
                 request,
                 sent: false,

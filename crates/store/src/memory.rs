@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     StoreError,
-    records::{AccountRecord, PeerKey, PeerRecord, Stream},
+    records::{AccountRecord, ChannelPosition, PeerKey, PeerRecord, Stream},
     storage::{Durability, Storage, Write},
 };
 
@@ -108,12 +108,17 @@ impl Account {
                 self.forget_handled(Stream::Secret, position.qts);
             }
             Write::ChannelPosition(position) => {
-                record
-                    .channels
-                    .retain(|old| old.channel_id != position.channel_id);
-                record.channels.push(position);
-                record.channels.sort_by_key(|channel| channel.channel_id);
+                match place_of(&record.channels, position.channel_id) {
+                    Ok(place) => record.channels[place] = position,
+                    Err(place) => record.channels.insert(place, position),
+                }
                 self.forget_handled(Stream::Channel(position.channel_id), position.pts);
+            }
+            Write::ForgetChannel(channel) => {
+                if let Ok(place) = place_of(&record.channels, channel) {
+                    record.channels.remove(place);
+                }
+                self.forget_handled(Stream::Channel(channel), i32::MAX);
             }
             Write::Handled { stream, number } => {
                 self.handled.insert((stream, number));
@@ -161,4 +166,9 @@ impl Account {
         peer.usernames.dedup();
         self.peers.insert(peer.key, peer);
     }
+}
+
+/// Where a channel's position stands among these, or would.
+fn place_of(channels: &[ChannelPosition], channel: i64) -> Result<usize, usize> {
+    channels.binary_search_by_key(&channel, |at| at.channel_id)
 }

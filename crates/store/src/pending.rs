@@ -32,6 +32,7 @@ impl Slot {
             Write::Peer(peer) => Self::Peer(peer.key),
             Write::Position(_) => Self::Position,
             Write::ChannelPosition(at) => Self::ChannelPosition(at.channel_id),
+            Write::ForgetChannel(channel) => Self::ChannelPosition(*channel),
             Write::Handled { stream, number } => Self::Handled(*stream, *number),
             Write::DcOptions(_) => Self::DcOptions,
             Write::MainDc(_) => Self::MainDc,

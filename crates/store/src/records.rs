@@ -93,6 +93,9 @@ pub struct ChannelPosition {
     pub channel_id: i64,
     /// Every update up to it has been handled.
     pub pts: i32,
+    /// Updates beyond it were given out and not handled yet. The datacenter announces only channels that changed since the
+    /// account was last seen, so after a kill these must be asked about unannounced.
+    pub behind: bool,
 }
 
 /// A sequence of updates with numbers of its own.

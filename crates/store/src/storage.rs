@@ -43,6 +43,8 @@ pub enum Write {
     Position(Position),
     /// The same for a channel.
     ChannelPosition(ChannelPosition),
+    /// The channel with this bare id is no longer followed: forgets its position.
+    ForgetChannel(i64),
     /// One update above the position has been handled.
     Handled {
         /// The sequence it belongs to.

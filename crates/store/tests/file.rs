@@ -12,7 +12,7 @@ use std::{
 };
 
 use actogram_crypto::AuthKey;
-use actogram_store::{AuthKeyRecord, KeyKind, Position, Store, StoreError, Write};
+use actogram_store::{AuthKeyRecord, ChannelPosition, KeyKind, Position, Store, StoreError, Write};
 
 const PATH: &str = "ACTOGRAM_STORE_TEST_PATH";
 
@@ -220,23 +220,41 @@ fn r26_newer_and_foreign_files_are_refused() {
             .execute_batch(sql)
             .unwrap()
     };
-    change("PRAGMA user_version = 2");
+    change("PRAGMA user_version = 1000");
     let error = Store::open(&path).unwrap_err();
     assert!(
-        matches!(
-            error,
-            StoreError::Newer {
-                found: 2,
-                known: 1,
-                ..
-            }
-        ),
+        matches!(error, StoreError::Newer { found: 1000, .. }),
         "{error}"
     );
     assert!(error.to_string().contains("upgrade the program"), "{error}");
     change("PRAGMA user_version = 1; PRAGMA application_id = 1");
     let error = Store::open(&path).unwrap_err();
     assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+}
+
+#[test]
+fn a_file_of_the_first_format_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let at = ChannelPosition {
+        channel_id: 7,
+        pts: 9,
+        behind: false,
+    };
+    {
+        let store = Store::open(&path).unwrap();
+        store.account("a").write(Write::ChannelPosition(at));
+        store.flush().wait().unwrap();
+    }
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("ALTER TABLE channel DROP COLUMN behind; PRAGMA user_version = 1;")
+        .unwrap();
+    for _ in 0..2 {
+        let store = Store::open(&path).unwrap();
+        let account = store.account("a");
+        assert_eq!(account.load().wait().unwrap().channels, [at]);
+    }
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn some_of_everything() -> Vec<Write> {
         Write::ChannelPosition(ChannelPosition {
             channel_id: 1_234_567_890_123,
             pts: 9,
+            behind: true,
         }),
         Write::Handled {
             stream: Stream::Common,
@@ -111,7 +112,8 @@ fn check_everything(store: &Store) {
         record.channels,
         [ChannelPosition {
             channel_id: 1_234_567_890_123,
-            pts: 9
+            pts: 9,
+            behind: true,
         }]
     );
     assert!(record.handled.contains(&(Stream::Common, 12)));
@@ -286,6 +288,7 @@ fn a_position_forgets_what_it_covers() {
         account.write(Write::ChannelPosition(ChannelPosition {
             channel_id: 1,
             pts: 5,
+            behind: false,
         }));
         let handled = account.load().wait().unwrap().handled;
         assert_eq!(
@@ -354,9 +357,14 @@ fn any_write() -> impl Strategy<Value = Write> {
             date: 1,
             seq: 0
         })),
-        (1_i64..3, 0..9).prop_map(|(channel_id, pts)| {
-            Write::ChannelPosition(ChannelPosition { channel_id, pts })
+        (1_i64..3, 0..9, any::<bool>()).prop_map(|(channel_id, pts, behind)| {
+            Write::ChannelPosition(ChannelPosition {
+                channel_id,
+                pts,
+                behind,
+            })
         }),
+        (1_i64..3).prop_map(Write::ForgetChannel),
         (stream, 0..9).prop_map(|(stream, number)| Write::Handled { stream, number }),
         any::<Option<bool>>()
             .prop_map(|bot| Write::SelfUser(bot.map(|bot| SelfUser { id: 3, bot }))),

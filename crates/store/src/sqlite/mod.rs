@@ -78,8 +78,9 @@ impl SqliteStorage {
         }
         file::check(&path)?;
         let connection = connect(&path)?;
-        schema::check(&connection, &path)?;
+        let format = schema::check(&connection, &path)?;
         schema::configure(&connection, &path)?;
+        schema::upgrade(&connection, &path, format)?;
         Ok(Self {
             connection,
             path,

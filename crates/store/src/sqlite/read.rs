@@ -72,11 +72,14 @@ pub(super) fn load(connection: &Connection, name: &str) -> Result<AccountRecord,
         .query_map([account], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     record.channels = connection
-        .prepare_cached("SELECT channel, pts FROM channel WHERE account = ?1 ORDER BY channel")?
+        .prepare_cached(
+            "SELECT channel, pts, behind FROM channel WHERE account = ?1 ORDER BY channel",
+        )?
         .query_map([account], |row| {
             Ok(ChannelPosition {
                 channel_id: row.get(0)?,
                 pts: row.get(1)?,
+                behind: row.get(2)?,
             })
         })?
         .collect::<Result<_, _>>()?;

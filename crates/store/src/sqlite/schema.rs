@@ -10,8 +10,11 @@ use crate::{StoreError, storage::Durability};
 /// Marks the file as ours: "actg".
 const APPLICATION: i32 = 0x6163_7467;
 
-/// The format this version writes. Each change of a table adds one and a step that brings older files up.
-pub(super) const FORMAT: i32 = 1;
+/// The format this version writes: one more than the steps from the first.
+pub(super) const FORMAT: i32 = 1 + STEPS.len() as i32;
+
+/// What changed since the first format, a step for each. Steps are only ever added.
+const STEPS: &[&str] = &["ALTER TABLE channel ADD COLUMN behind INTEGER NOT NULL DEFAULT 0"];
 
 /// The bytes of any SQLite file's beginning.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -19,6 +22,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// How long an SQLite file's header is; SQLite takes a shorter file for an empty one.
 const HEADER: usize = 100;
 
+/// The tables of the first format.
 const TABLES: &str = "
 CREATE TABLE account (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, main_dc INTEGER, self_id INTEGER, self_bot INTEGER,
@@ -63,14 +67,35 @@ CREATE TABLE dc_option (
 pub(super) fn create(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     connection
         .execute_batch(&format!(
-            "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; {TABLES}
-             PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
+            "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; {TABLES} {};
+             PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;",
+            STEPS.join("; ")
         ))
         .map_err(|source| failed(path, "creating tables in", source))
 }
 
-/// Refuses what is not ours, newer, or damaged. Changes nothing.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Brings a file of an older format up to this one, wholly or not at all.
+pub(super) fn upgrade(connection: &Connection, path: &Path, from: i32) -> Result<(), StoreError> {
+    let done = usize::try_from(from - 1).unwrap_or(0);
+    let Some(steps) = STEPS.get(done..).filter(|steps| !steps.is_empty()) else {
+        return Ok(());
+    };
+    tracing::info!(path = %path.display(), from, to = FORMAT, "the store's file is brought up to date");
+    let upgraded = connection.execute_batch(&format!(
+        "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; {}; PRAGMA user_version = {FORMAT}; COMMIT;",
+        steps.join("; ")
+    ));
+    upgraded.map_err(|source| {
+        if !connection.is_autocommit() {
+            // What it met is told of below; closing the file would undo it too.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        failed(path, "bringing up to date", source)
+    })
+}
+
+/// Refuses what is not ours, newer, or damaged. Changes nothing; gives the file's format.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
     let mut header = [0; HEADER];
     let read = std::fs::File::open(path)
         .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut header));
@@ -94,8 +119,9 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
             path: path.to_path_buf(),
         });
     }
-    match number("user_version")? {
-        FORMAT => {}
+    let format = number("user_version")?;
+    match format {
+        1..=FORMAT => {}
         found if found > FORMAT => {
             return Err(StoreError::Newer {
                 path: path.to_path_buf(),
@@ -119,7 +145,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
             what: verdict,
         });
     }
-    Ok(())
+    Ok(format)
 }
 
 /// Settings that hold for this connection, and the mode of the journal.

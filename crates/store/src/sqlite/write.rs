@@ -137,10 +137,16 @@ pub(super) fn apply(connection: &Connection, name: &str, write: &Write) -> rusql
         Write::ChannelPosition(at) => {
             connection
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO channel (account, channel, pts) VALUES (?1, ?2, ?3)",
+                    "INSERT OR REPLACE INTO channel (account, channel, pts, behind) VALUES (?1, ?2, ?3, ?4)",
                 )?
-                .execute(params![account, at.channel_id, at.pts])?;
+                .execute(params![account, at.channel_id, at.pts, at.behind])?;
             forget_handled(connection, account, Stream::Channel(at.channel_id), at.pts)?;
+        }
+        Write::ForgetChannel(channel) => {
+            connection
+                .prepare_cached("DELETE FROM channel WHERE account = ?1 AND channel = ?2")?
+                .execute(params![account, channel])?;
+            forget_handled(connection, account, Stream::Channel(*channel), i32::MAX)?;
         }
         Write::Handled { stream, number } => {
             let (stream, channel) = stream_numbers(*stream);

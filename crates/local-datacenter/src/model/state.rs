@@ -6,8 +6,8 @@ use super::channel::{Channel, ChannelRoom, Member};
 use super::event::Event;
 use super::mailbox::Mailbox;
 use super::records::{
-    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, KeyEntry, Message,
-    MessageUid, Password, PeerKey, Place, User, UserId,
+    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Invite, KeyEntry,
+    Message, MessageUid, Password, PeerKey, Place, User, UserId,
 };
 use super::secret::SecretBytes;
 
@@ -43,6 +43,7 @@ pub struct State {
     pub(crate) phones: BTreeMap<String, UserId>,
     pub(crate) passwords: BTreeMap<UserId, Password>,
     pub(crate) contacts: BTreeMap<UserId, BTreeMap<UserId, Contact>>,
+    pub(crate) invites: BTreeMap<String, Invite>,
     pub(crate) random_ids: BTreeMap<(UserId, i64), MessageUid>,
     pub(crate) keys: BTreeMap<AuthKeyId, KeyEntry>,
     pub(crate) temporary_of: BTreeMap<AuthKeyId, AuthKeyId>,
@@ -183,6 +184,9 @@ impl State {
                 self.mailbox_mut(*owner).sequenced(*date, change.clone());
             }
             Event::UpdatesForgotten { owner } => self.mailbox_mut(*owner).forget(),
+            Event::InvitePut(invite) => {
+                self.invites.insert(invite.hash.clone(), invite.clone());
+            }
             Event::ChannelPut(channel) => self.put_channel(channel),
             Event::ChannelMemberPut {
                 channel,

@@ -437,6 +437,13 @@ impl<'s> View<'s> {
             }
             .into(),
             Action::PinMessage => enums::MessageAction::MessageActionPinMessage,
+            Action::JoinedByLink { inviter } => {
+                self.mention_author(message, *inviter);
+                types::MessageActionChatJoinedByLink {
+                    inviter_id: *inviter,
+                }
+                .into()
+            }
         }
     }
 

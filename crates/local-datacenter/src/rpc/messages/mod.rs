@@ -6,6 +6,7 @@ pub(in crate::rpc) mod dialogs;
 pub(in crate::rpc) mod groups;
 pub(in crate::rpc) mod history;
 pub(in crate::rpc) mod inline;
+pub(in crate::rpc) mod invites;
 pub(in crate::rpc) mod media;
 pub(in crate::rpc) mod pins;
 pub(in crate::rpc) mod reactions;

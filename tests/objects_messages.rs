@@ -156,12 +156,8 @@ async fn reactions_and_pins_are_seen_by_the_others() {
     let message = api.send_message(room.channel(), "rules").await.unwrap();
     let as_bob = async || {
         let found = history(&room.bob, room.channel()).await;
-        let found = found.iter().filter_map(plain);
-        found
-            .filter(|it| it.id == message.id())
-            .cloned()
-            .next()
-            .unwrap()
+        let mut found = found.iter().filter_map(plain);
+        found.find(|it| it.id == message.id()).cloned().unwrap()
     };
     message.react("👍").await.unwrap();
     let bobs = room

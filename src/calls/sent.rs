@@ -2,7 +2,7 @@
 
 use actogram_tl::{enums, functions, types};
 
-use crate::{Api, Msg};
+use crate::{Api, Msg, PeerId, peers::id_of};
 
 /// Finds the message a send made among the updates that answered it.
 pub(super) fn sent_message(
@@ -56,26 +56,10 @@ fn message_of_request(
     request: &functions::messages::SendMessage,
     short: &types::UpdateShortSentMessage,
 ) -> Option<types::Message> {
-    let peer = match &request.peer {
-        enums::InputPeer::InputPeerSelf => types::PeerUser {
-            user_id: api.me_id()?,
-        }
-        .into(),
-        enums::InputPeer::InputPeerUser(peer) => types::PeerUser {
-            user_id: peer.user_id,
-        }
-        .into(),
-        enums::InputPeer::InputPeerChat(peer) => types::PeerChat {
-            chat_id: peer.chat_id,
-        }
-        .into(),
-        enums::InputPeer::InputPeerChannel(peer) => types::PeerChannel {
-            channel_id: peer.channel_id,
-        }
-        .into(),
-        _ => return None,
-    };
-    let mut message = types::Message::new(short.id, peer, short.date, request.message.clone());
+    let me = || api.me_id().map(PeerId::User);
+    let peer = id_of(&request.peer).or_else(me)?;
+    let mut message =
+        types::Message::new(short.id, peer.into(), short.date, request.message.clone());
     message.out = short.out;
     message.silent = request.silent;
     message.media.clone_from(&short.media);

@@ -117,20 +117,23 @@ impl PeerFullInfo {
     }
 }
 
-/// What was told lately, by account and peer.
+/// Who asked, and about whom.
+type Asked = (Option<i64>, PeerId);
+
+/// What was told lately.
 #[derive(Default)]
 pub(crate) struct FullInfoCache {
-    kept: Mutex<HashMap<(Option<i64>, PeerId), (Instant, PeerFullInfo)>>,
+    kept: Mutex<HashMap<Asked, (Instant, PeerFullInfo)>>,
 }
 
 impl FullInfoCache {
-    fn get(&self, key: (Option<i64>, PeerId), age: Duration) -> Option<PeerFullInfo> {
+    fn get(&self, key: Asked, age: Duration) -> Option<PeerFullInfo> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, info) = kept.get(&key)?;
         (at.elapsed() <= age).then(|| info.clone())
     }
 
-    fn put(&self, key: (Option<i64>, PeerId), info: PeerFullInfo) {
+    fn put(&self, key: Asked, info: PeerFullInfo) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT && !kept.contains_key(&key) {
             let oldest = kept.iter().min_by_key(|(_, (at, _))| *at);

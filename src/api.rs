@@ -18,7 +18,8 @@ use crate::{
     Error, PeerId, PeerRef, Result, Secret, Text,
     calls::{
         CallByName, DeleteMessages, EditMessage, ExportInvite, ForwardMessages, Invoke, JoinChat,
-        LeaveChat, PinMessage, Reaction, SendMessage, SendReaction, Terms, decode,
+        LeaveChat, Media, PinMessage, Reaction, SendMedia, SendMessage, SendReaction, Terms,
+        decode,
     },
     dispatcher::PollQueue,
     own_names::OwnNames,
@@ -200,6 +201,21 @@ impl Api {
     /// [`Error::PartlySent`] if some parts were sent before one could not be.
     pub fn send_message(&self, peer: impl Into<PeerRef>, text: impl Into<Text>) -> SendMessage {
         SendMessage::new(self.clone(), peer.into(), text.into())
+    }
+
+    /// Sends the media of a message again, by reference: a photo, a file, a place, a contact, dice.
+    ///
+    /// ```no_run
+    /// # async fn act(api: actogram::Api, message: actogram::Msg) -> actogram::Result<()> {
+    /// api.send_media("me", &message).caption("kept").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there are no media, or they cannot be sent so; then the message can be
+    /// [forwarded](Self::forward_messages).
+    pub fn send_media(&self, peer: impl Into<PeerRef>, media: impl Into<Media>) -> SendMedia {
+        SendMedia::new(self.clone(), peer.into(), media.into())
     }
 
     /// Replaces the text of one of the account's own messages. It is not split: what is too long is

@@ -44,8 +44,8 @@ pub use api::Api;
 pub use builder::ClientBuilder;
 pub use calls::{
     AnswerCallback, AnswerInline, CallByName, CallbackAnswer, ClickButton, Clicked, DeleteMessages,
-    EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat, LeaveChat,
-    Pending, PinMessage, Reaction, SendMessage, SendParts, SendReaction,
+    EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat, LeaveChat, Media,
+    Pending, PinMessage, Reaction, SendMedia, SendMessage, SendParts, SendReaction,
 };
 pub use client::Client;
 pub use dispatcher::{

@@ -6,6 +6,7 @@ use actogram_tl::{
 };
 use serde_json::{Map, Value, json};
 
+use super::media::to_input;
 use crate::{
     Api, Error, PeerRef, Result,
     peers::{PeerError, id_of, input_channel, input_user},
@@ -154,17 +155,25 @@ async fn resolve_peers(
         match (inner, value) {
             (Some(kind), Value::Array(values)) => {
                 for value in values {
-                    resolve_peer(api, kind, value).await?;
+                    resolve_peer(api, function, kind, value).await?;
                 }
             }
-            (_, value) => resolve_peer(api, &kind, value).await?,
+            (_, value) => resolve_peer(api, function, &kind, value).await?,
         }
     }
     Ok(())
 }
 
-/// Puts the peer in place of its notation; anything else is left to the codec.
-async fn resolve_peer(api: &Api, kind: &str, value: &mut Value) -> Result<()> {
+/// Puts the peer in place of its notation, and media where a message is given; anything else is left to the codec.
+async fn resolve_peer(
+    api: &Api,
+    function: &FunctionInfo,
+    kind: &str,
+    value: &mut Value,
+) -> Result<()> {
+    if kind == "InputMedia" {
+        return take_media(function, value);
+    }
     if !matches!(kind, "InputPeer" | "InputUser" | "InputChannel") {
         return Ok(());
     }
@@ -200,18 +209,39 @@ async fn resolve_peer(api: &Api, kind: &str, value: &mut Value) -> Result<()> {
     Ok(())
 }
 
+/// Puts the media of a message, of an update that brings one, or of either's media, in place of it.
+fn take_media(function: &FunctionInfo, value: &mut Value) -> Result<()> {
+    let none = || Error::argument(function.name, "the object given as media holds none");
+    let media = match type_of(value) {
+        Some("MessageMedia") => &*value,
+        Some("Message") => value.get("media").ok_or_else(none)?,
+        Some("Update") => {
+            let message = value.get("message");
+            message.and_then(|it| it.get("media")).ok_or_else(none)?
+        }
+        _ => return Ok(()),
+    };
+    let media = json::encode("MessageMedia", media)?;
+    let media = enums::MessageMedia::from_bytes(media).map_err(|_| none())?;
+    let input = to_input(&media).map_err(|why| Error::argument(function.name, why))?;
+    *value = json::decode("InputMedia", input.to_bytes())?;
+    Ok(())
+}
+
+/// The type of the schema an object is of.
+fn type_of(value: &Value) -> Option<&'static str> {
+    let name = value.get("_").and_then(Value::as_str)?;
+    let schema = tables::api();
+    let constructor = schema.constructor_by_name(name)?;
+    Some(schema.types[usize::from(constructor.type_index)].name)
+}
+
 /// An object of the schema that stands for a peer but is not of the type that is asked for; nothing if it is of that
 /// type, or stands for none.
 fn object_as_peer(kind: &str, value: &Value) -> Result<Option<PeerRef>> {
-    let name = value.get("_").and_then(Value::as_str).unwrap_or_default();
-    let Some(constructor) = tables::api().constructor_by_name(name) else {
+    let Some(own) = type_of(value).filter(|own| *own != kind) else {
         return Ok(None);
     };
-    let schema = tables::api();
-    let own = schema.types[usize::from(constructor.type_index)].name;
-    if own == kind {
-        return Ok(None);
-    }
     let read = || json::encode(own, value);
     let found = match own {
         "Peer" => as_peer::<enums::Peer>(read()?),

@@ -4,6 +4,7 @@ mod actions;
 mod arguments;
 mod chats;
 mod click;
+mod media;
 mod messages;
 mod queries;
 mod raw;
@@ -19,6 +20,7 @@ pub use actions::{
 };
 pub use chats::{ExportInvite, JoinChat, LeaveChat};
 pub use click::{CallbackAnswer, ClickButton, Clicked};
+pub use media::{Media, SendMedia};
 pub use messages::{EditMessage, SendMessage, SendParts};
 pub use queries::{AnswerCallback, AnswerInline};
 pub(crate) use raw::decode;

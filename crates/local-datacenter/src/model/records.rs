@@ -168,6 +168,21 @@ pub enum Action {
     },
 }
 
+/// A file that can be sent by reference. Its bytes are not here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Unique id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its kind, as `text/plain`.
+    pub mime_type: String,
+    /// How many bytes it has.
+    pub size: i64,
+    /// Unix time of its making.
+    pub date: i32,
+}
+
 /// A link by which people join a group or channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invite {

@@ -6,8 +6,8 @@ use super::channel::{Channel, ChannelRoom, Member};
 use super::event::Event;
 use super::mailbox::Mailbox;
 use super::records::{
-    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Invite, KeyEntry,
-    Message, MessageUid, Password, PeerKey, Place, User, UserId,
+    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Document, Invite,
+    KeyEntry, Message, MessageUid, Password, PeerKey, Place, User, UserId,
 };
 use super::secret::SecretBytes;
 
@@ -43,6 +43,9 @@ pub struct State {
     pub(crate) phones: BTreeMap<String, UserId>,
     pub(crate) passwords: BTreeMap<UserId, Password>,
     pub(crate) contacts: BTreeMap<UserId, BTreeMap<UserId, Contact>>,
+    pub(crate) documents: BTreeMap<i64, Document>,
+    /// How often all file references became void.
+    pub(crate) reference_epoch: u32,
     pub(crate) invites: BTreeMap<String, Invite>,
     pub(crate) random_ids: BTreeMap<(UserId, i64), MessageUid>,
     pub(crate) keys: BTreeMap<AuthKeyId, KeyEntry>,
@@ -184,6 +187,10 @@ impl State {
                 self.mailbox_mut(*owner).sequenced(*date, change.clone());
             }
             Event::UpdatesForgotten { owner } => self.mailbox_mut(*owner).forget(),
+            Event::DocumentPut(document) => {
+                self.documents.insert(document.id, document.clone());
+            }
+            Event::ReferencesExpired => self.reference_epoch += 1,
             Event::InvitePut(invite) => {
                 self.invites.insert(invite.hash.clone(), invite.clone());
             }

@@ -360,7 +360,7 @@ impl<'s> View<'s> {
         object.reply_to = reply_to;
         object.fwd_from = self.forward_header(message);
         object.pinned = self.is_pinned(key, id);
-        object.media = stored(message.media.as_ref());
+        object.media = self.media(message);
         object.reactions = self.reactions(message);
         if let Some(bot) = message.via_bot {
             self.mention_author(message, bot);

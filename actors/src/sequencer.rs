@@ -378,8 +378,11 @@ impl UpdatesActor {
 
     fn remember(&self, peers: impl IntoIterator<Item = PeerRecord>) {
         for peer in peers {
-            // A record without a hash teaches nothing about users and channels.
-            if peer.access_hash.is_some() || peer.key.kind == actogram_store::PeerKind::Chat {
+            // A record without a hash teaches nothing about users and channels, unless it says where they were seen.
+            if peer.access_hash.is_some()
+                || peer.seen_in.is_some()
+                || peer.key.kind == actogram_store::PeerKind::Chat
+            {
                 self.shared.store.write(Write::Peer(peer));
             }
         }
@@ -415,13 +418,10 @@ impl UpdatesActor {
     }
 
     fn learn_updates(&mut self, updates: enums::Updates) {
-        let (users, chats): (&[_], &[_]) = match &updates {
-            enums::Updates::Updates(updates) => (&updates.users, &updates.chats),
-            enums::Updates::UpdatesCombined(updates) => (&updates.users, &updates.chats),
-            _ => (&[], &[]),
-        };
-        self.remember(users.iter().filter_map(entities::user_record));
-        self.remember(chats.iter().filter_map(entities::chat_record));
+        self.remember(entities::peers_in_updates(&updates));
+        for (key, usernames) in entities::renamed(&updates) {
+            self.shared.store.write(Write::Usernames { key, usernames });
+        }
         let left = entities::left_channels(&updates);
         self.inbox.push_back(Incoming::Updates(updates));
         self.inbox.extend(left.into_iter().map(Incoming::Left));

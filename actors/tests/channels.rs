@@ -474,3 +474,54 @@ fn a10_a_channel_that_lies_about_its_position_is_not_asked_without_pause() {
         stage.end().await;
     });
 }
+
+#[test]
+fn five_thousand_channels_are_caught_up_ten_at_a_time() {
+    virtual_time(|| async {
+        let stage = Stage::new().await;
+        let operator = stage.operator();
+        let many = 5_000;
+        let mut channels = vec![stage.channel];
+        while channels.len() < many {
+            let title = format!("{}", channels.len());
+            let made = operator.create_channel(stage.ann, &[stage.bot.id], &title, false);
+            channels.push(made.unwrap());
+        }
+        let mut inbox = stage.bot.inbox;
+        while !is_quiet(&mut inbox, Duration::from_secs(70)).await {}
+        let tree = stage.bot.account.snapshot();
+        assert!(
+            tree.root.find("channels").unwrap().children.is_empty(),
+            "quiet channels have no actors"
+        );
+        stage.bot.account.shutdown(Duration::from_secs(5)).await;
+        for channel in &channels {
+            operator
+                .send_message(stage.ann, PeerKey::Channel(*channel), "missed")
+                .unwrap();
+        }
+        // Each difference takes a second.
+        let slowly = u32::MAX;
+        operator.delay_answers(DIFFERENCE, Duration::from_secs(1), slowly);
+        let before = operator.counters().executed(DIFFERENCE);
+        let again = stage.world.open("room_bot", &stage.bot.store).await;
+        let mut inbox = Inbox::of(&again);
+        again.start_updates().await.unwrap();
+        for second in 1..=20 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let asked = operator.counters().executed(DIFFERENCE) - before;
+            assert!(asked <= 10 * (second + 1), "{asked} after {second} s");
+        }
+        let mut missed = std::collections::BTreeSet::new();
+        while missed.len() < many {
+            let (channel, _, _, done) = next_text(&mut inbox).await;
+            assert!(missed.insert(channel), "{channel} twice");
+            done.done();
+        }
+        assert_eq!(
+            operator.counters().executed(DIFFERENCE) - before,
+            u64::try_from(many).unwrap()
+        );
+        again.shutdown(Duration::from_secs(5)).await;
+    });
+}

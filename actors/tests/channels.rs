@@ -525,3 +525,56 @@ fn five_thousand_channels_are_caught_up_ten_at_a_time() {
         again.shutdown(Duration::from_secs(5)).await;
     });
 }
+
+#[test]
+fn an_update_of_somebody_unknown_waits_until_they_are_introduced() {
+    virtual_time(|| async {
+        let mut stage = Stage::new().await;
+        let operator = stage.operator();
+        let common = || operator.counters().executed("updates.getDifference");
+        // Known people need no introduction.
+        operator.disturb_updates(stage.bot.id, PushFault::Unaccompanied, 1);
+        operator
+            .send_message(stage.ann, PeerKey::User(stage.bot.id), "known")
+            .unwrap();
+        assert_eq!(stage.bot.inbox.next_text().await.0, "known");
+        let bob = operator.create_user("+9996619999", "Bob").unwrap();
+        let invite = functions::channels::InviteToChannel {
+            channel: operator.input_channel(stage.ann, stage.channel).unwrap(),
+            users: vec![operator.input_user(stage.ann, bob).unwrap()],
+        };
+        operator.disturb_updates(stage.bot.id, PushFault::Withhold, 1);
+        operator.invoke_as(stage.ann, &invite).unwrap();
+        let (before, differences) = (common(), stage.differences());
+        operator.disturb_updates(stage.bot.id, PushFault::Unaccompanied, 2);
+        operator
+            .send_message(bob, PeerKey::Channel(stage.channel), "in the room")
+            .unwrap();
+        let update = loop {
+            let next = stage.bot.inbox.next().await;
+            if text_of(&next.update).is_some() {
+                break next;
+            }
+        };
+        assert_eq!(text_of(&update.update).unwrap().1, "in the room");
+        let known = |update: &actogram_actors::DeliveredUpdate, id| {
+            (update.users.iter())
+                .any(|user| matches!(user, enums::User::User(user) if user.id == id))
+        };
+        assert!(known(&update, bob), "{:?}", update.users);
+        assert_eq!((common(), stage.differences()), (before, differences + 1));
+        let cay = operator.create_user("+9996617777", "Cay").unwrap();
+        operator
+            .send_message(cay, PeerKey::User(stage.bot.id), "in private")
+            .unwrap();
+        let update = loop {
+            let next = stage.bot.inbox.next().await;
+            if support::text_of(&next.update).is_some() {
+                break next;
+            }
+        };
+        assert!(known(&update, cay), "{:?}", update.users);
+        assert_eq!(common(), before + 1);
+        stage.end().await;
+    });
+}

@@ -13,6 +13,7 @@ pub mod guide;
 pub mod http;
 mod inspect;
 mod keyboard;
+mod listing;
 #[cfg(feature = "local")]
 mod local_person;
 mod login;
@@ -59,12 +60,15 @@ pub use keyboard::{
     Button, ButtonChoice, ButtonKind, CALLBACK_DATA, ForceReply, InlineKeyboard, KeyboardError,
     Markup, PLACEHOLDER, RemoveKeyboard, ReplyKeyboard,
 };
+pub use listing::{Dialog, Dialogs, History, Listing, MemberFilter, Members, Progress, Search};
 #[cfg(feature = "local")]
 pub use local_person::LocalPerson;
 pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
 pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
 pub use network::NetworkSettings;
-pub use objects::{CallbackQuery, Deleted, InlineQuery, Msg, ServiceMsg, Update, article};
+pub use objects::{
+    CallbackQuery, ChatMember, Deleted, InlineQuery, MemberStatus, Msg, ServiceMsg, Update, article,
+};
 pub use peers::{
     FULL_INFO_AGE, FullObject, PeerError, PeerFullInfo, PeerId, PeerInfo, PeerKind, PeerObject,
     PeerRef,

@@ -20,6 +20,7 @@ pub use actions::{
 };
 pub use chats::{ExportInvite, JoinChat, LeaveChat};
 pub use click::{CallbackAnswer, ClickButton, Clicked};
+pub(crate) use media::messages_in;
 pub use media::{Media, SendMedia};
 pub use messages::{EditMessage, SendMessage, SendParts};
 pub use queries::{AnswerCallback, AnswerInline};

@@ -267,10 +267,8 @@ impl Api {
                 } else {
                     PeerKind::Person
                 };
-                let names = [user.first_name.as_deref(), user.last_name.as_deref()];
-                let names: Vec<&str> = names.into_iter().flatten().collect();
                 let usernames = usernames(user.username.as_ref(), user.usernames.as_deref());
-                (PeerId::User(user.id), kind, names.join(" "), usernames)
+                (PeerId::User(user.id), kind, name_of(user), usernames)
             }
             PeerObject::Chat(enums::Chat::Chat(it)) => {
                 chat(PeerId::Chat(it.id), PeerKind::Group, &it.title, Vec::new())
@@ -307,6 +305,28 @@ impl Api {
             object,
         })
     }
+}
+
+/// What a peer is called, by the objects that came along: first and last name of users, else the title.
+pub(crate) fn title_of(id: PeerId, users: &[enums::User], chats: &[enums::Chat]) -> String {
+    let users = users.iter().filter_map(|user| match user {
+        enums::User::User(user) if PeerId::User(user.id) == id => Some(name_of(user)),
+        _ => None,
+    });
+    let chats = chats.iter().filter(|chat| id_of_chat(chat) == Some(id));
+    let chats = chats.filter_map(|chat| match chat {
+        enums::Chat::Chat(it) => Some(it.title.clone()),
+        enums::Chat::ChatForbidden(it) => Some(it.title.clone()),
+        enums::Chat::Channel(it) => Some(it.title.clone()),
+        enums::Chat::ChannelForbidden(it) => Some(it.title.clone()),
+        _ => None,
+    });
+    users.chain(chats).next().unwrap_or_default()
+}
+
+fn name_of(user: &types::User) -> String {
+    let names = [user.first_name.as_deref(), user.last_name.as_deref()];
+    names.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn nobody() -> Error {

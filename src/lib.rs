@@ -45,8 +45,9 @@ pub use api::Api;
 pub use builder::ClientBuilder;
 pub use calls::{
     AnswerCallback, AnswerInline, CallByName, CallbackAnswer, ClickButton, Clicked, DeleteMessages,
-    EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat, LeaveChat, Media,
-    Pending, PinMessage, Reaction, SendMedia, SendMessage, SendParts, SendReaction,
+    Demote, EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat,
+    LeaveChat, Media, Pending, PinMessage, Promote, Reaction, Restrict, SendMedia, SendMessage,
+    SendParts, SendReaction,
 };
 pub use client::Client;
 pub use dispatcher::{

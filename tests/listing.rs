@@ -436,3 +436,26 @@ async fn members_are_listed_once_each_with_what_they_are() {
     assert_eq!(me.status(), &MemberStatus::Creator);
     stage.end().await;
 }
+
+#[test]
+fn the_example_reads_what_there_is() {
+    let (lines, status, errors) = support::processes::Running::example("reader").end();
+    assert!(status.success(), "{status}: {errors}");
+    let bob: Vec<_> = lines
+        .iter()
+        .filter(|line| line.ends_with(" is Bob"))
+        .collect();
+    assert_eq!(bob.len(), 3, "{lines:?}");
+    for line in [
+        "Bob: 1 unread",
+        "  1 of Some(1) read",
+        "Club: 251 unread",
+        "  120 of Some(120) read",
+        "  11 found",
+        "  Bob: admin",
+        "  Ann: member",
+        "kept with \"a book\"",
+    ] {
+        assert!(lines.iter().any(|it| it == line), "{line}: {lines:?}");
+    }
+}

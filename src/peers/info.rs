@@ -368,3 +368,52 @@ fn usernames(first: Option<&String>, more: Option<&[enums::Username]>) -> Vec<St
     });
     first.cloned().into_iter().chain(more).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn about(id: i64) -> PeerFullInfo {
+        let user = types::User::new(id);
+        let settings = types::PeerSettings::new().into();
+        let notify = types::PeerNotifySettings::new().into();
+        PeerFullInfo {
+            info: PeerInfo {
+                id: PeerId::User(id),
+                kind: PeerKind::Person,
+                title: String::new(),
+                usernames: Vec::new(),
+                input: enums::InputPeer::InputPeerSelf,
+                object: PeerObject::User(Box::new(user)),
+            },
+            full: FullObject::User(Box::new(types::UserFull::new(id, settings, notify, 0))),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn information_is_kept_for_its_age_by_account_and_for_so_many() {
+        let cache = FullInfoCache::default();
+        let key = |account, id| (Some(account), PeerId::User(id));
+        cache.put(key(1, 7), about(7));
+        assert_eq!(cache.get(key(1, 7), FULL_INFO_AGE).unwrap(), about(7));
+        assert!(
+            cache.get(key(2, 7), FULL_INFO_AGE).is_none(),
+            "another account"
+        );
+        tokio::time::advance(FULL_INFO_AGE).await;
+        assert!(cache.get(key(1, 7), FULL_INFO_AGE).is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(cache.get(key(1, 7), FULL_INFO_AGE).is_none(), "too old");
+        for id in 0..5000 {
+            cache.put(key(1, id), about(id));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(cache.kept.lock().unwrap().len(), MOST_KEPT);
+        assert!(cache.get(key(1, 4999), FULL_INFO_AGE).is_some());
+        assert!(
+            cache.get(key(1, 3999), FULL_INFO_AGE).is_none(),
+            "the oldest goes"
+        );
+    }
+}

@@ -437,6 +437,64 @@ async fn members_are_listed_once_each_with_what_they_are() {
     stage.end().await;
 }
 
+/// A datacenter that answers with its first page for ever, whatever it is asked.
+fn repeat(operator: &Operator, method: &str) {
+    let mut first = None;
+    operator.rewrite_answers(method, 1000, move |answer| {
+        first.get_or_insert(answer).clone()
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_datacenter_that_gives_one_page_for_ever_is_not_asked_for_ever() {
+    let stage = Stage::new(3108).await;
+    let bob = stage.say(250).await;
+    let operator = stage.operator();
+    let api = stage.ann.api();
+    let ann = PeerKey::User(stage.ann_id);
+    let people: Vec<i64> = (0..120)
+        .map(|number| {
+            let phone = format!("99964{number:05}");
+            let person = operator.create_user(&phone, "P").unwrap();
+            operator.send_message(person, ann, "hello").unwrap();
+            person
+        })
+        .collect();
+    let room = operator
+        .create_channel(stage.ann_id, &people, "Room", false)
+        .unwrap();
+    api.dialogs().collect().await.unwrap();
+    for method in [
+        "messages.getHistory",
+        "messages.search",
+        "messages.getDialogs",
+        "channels.getParticipants",
+    ] {
+        repeat(&operator, method);
+    }
+    let newest = api.history(bob).collect().await.unwrap();
+    assert_eq!(numbers(&newest), (151..=250).rev().collect::<Vec<_>>());
+    let found = api.search(bob, "m").collect().await.unwrap();
+    assert_eq!(numbers(&found), (151..=250).rev().collect::<Vec<_>>());
+    assert_eq!(api.dialogs().collect().await.unwrap().len(), 100);
+    let members = api
+        .participants(PeerId::Channel(room))
+        .collect()
+        .await
+        .unwrap();
+    assert_eq!(members.len(), 121);
+    let asked = [
+        "messages.getHistory",
+        "messages.search",
+        "messages.getDialogs",
+        "channels.getParticipants",
+    ];
+    for method in asked {
+        assert!(stage.asked(method) <= 6, "{method}");
+    }
+    stage.end().await;
+}
+
 #[test]
 fn the_example_reads_what_there_is() {
     let (lines, status, errors) = support::processes::Running::example("reader").end();

@@ -94,13 +94,15 @@ impl Pages for Members {
                 .map(|it| ChatMember::of_channel(&api, chat, it, &answer.users))
                 .collect();
             let reached = offset + members.len();
-            let last = members.is_empty() || reached <= self.offset;
+            let on = reached > self.offset;
             self.offset = reached;
             let new = members.into_iter().filter(|it| self.given.insert(it.id()));
+            let items: Vec<ChatMember> = new.collect();
             Ok(Page {
-                items: new.collect(),
                 total: Some(count(answer.count)),
-                last,
+                // A page without anybody new is the last, too: it could be the same for ever.
+                last: !on || items.is_empty(),
+                items,
             })
         })
     }

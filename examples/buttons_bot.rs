@@ -1,44 +1,27 @@
 //! A bot with a button that counts, and with inline results. Needs ACTOGRAM_BOT_TOKEN and friends.
 
-use actogram::{
-    article,
-    filters::*,
-    prelude::*,
-    tl::{enums, functions, types},
-};
+use actogram::{InlineKeyboard, article, filters::*, prelude::*};
 
 /// A keyboard of one button, which carries how often it was pressed.
-fn keyboard(presses: u32) -> enums::ReplyMarkup {
-    let data = format!("count:{}", presses + 1).into_bytes();
-    let callback = types::InlineButtonTypeCallback::new(data.into());
-    let button = types::KeyboardInlineButton::new("Press me".to_owned(), callback.into());
-    let row = types::KeyboardInlineButtonRow {
-        buttons: vec![button.into()],
-    };
-    types::ReplyInlineMarkup::new(vec![row.into()]).into()
+fn keyboard(presses: u32) -> InlineKeyboard {
+    InlineKeyboard::new().callback("Press me", format!("count:{}", presses + 1))
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let client = Client::from_env()?.connect().await?;
     client.on(command("start"), async |cx: Cx, command: Command| {
-        let peer = cx.resolve(command.message()).await?;
-        let text = "Nobody pressed it yet.".to_owned();
-        let mut offer = functions::messages::SendMessage::new(peer, text, rand_id(&command));
-        offer.reply_markup = Some(keyboard(0));
-        cx.invoke(offer).await.map(drop)
+        let offer = cx.send_message(command.message(), "Nobody pressed it yet.");
+        offer.buttons(keyboard(0)).await.map(drop)
     });
     let count = regex(r"^count:(\d{1,6})$")?;
-    client.on(count, async |cx: Cx, press: Captures<CallbackQuery>| {
+    client.on(count, async |_cx: Cx, press: Captures<CallbackQuery>| {
         let presses: u32 = press
             .get(1)
             .and_then(|digits| digits.parse().ok())
             .unwrap_or(1);
-        if let (Some(chat), Some(id)) = (press.chat(), press.message_id()) {
-            let mut edit = functions::messages::EditMessage::new(cx.resolve(chat).await?, id);
-            edit.message = Some(format!("Pressed {presses} times."));
-            edit.reply_markup = Some(keyboard(presses));
-            cx.invoke(edit).await?;
+        if let Some(edit) = press.edit(format!("Pressed {presses} times.")) {
+            edit.buttons(keyboard(presses)).await?;
         }
         press.answer(format!("That was number {presses}.")).await
     });
@@ -60,9 +43,4 @@ async fn main() -> Result<()> {
             .await
     });
     client.run().await
-}
-
-/// A message of the same number for the same command: should it be handled again after a crash, it is sent once.
-fn rand_id(command: &Command) -> i64 {
-    (i64::from(command.id()) << 32) | i64::from(command.raw().date)
 }

@@ -17,9 +17,9 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Error, PeerId, PeerRef, Result, Secret, Text,
     calls::{
-        CallByName, DeleteMessages, EditMessage, ExportInvite, ForwardMessages, Invoke, JoinChat,
-        LeaveChat, Media, PinMessage, Reaction, SendMedia, SendMessage, SendReaction, Terms,
-        decode,
+        CallByName, DeleteMessages, Demote, EditMessage, ExportInvite, ForwardMessages, Invoke,
+        JoinChat, LeaveChat, Media, PinMessage, Promote, Reaction, Restrict, SendMedia,
+        SendMessage, SendReaction, Terms, decode,
     },
     dispatcher::PollQueue,
     own_names::OwnNames,
@@ -306,6 +306,44 @@ impl Api {
     /// ```
     pub fn export_invite(&self, chat: impl Into<PeerRef>) -> ExportInvite {
         ExportInvite::new(self.clone(), chat.into())
+    }
+
+    /// Appoints an administrator, with the rights that the call names (<https://core.telegram.org/api/rights>). In basic
+    /// groups administrators all have the same.
+    ///
+    /// ```no_run
+    /// # async fn act(api: actogram::Api) -> actogram::Result<()> {
+    /// api.promote("@group", "@name").delete_messages().ban_users().rank("order").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn promote(&self, chat: impl Into<PeerRef>, user: impl Into<PeerRef>) -> Promote {
+        Promote::new(self.clone(), chat.into(), user.into())
+    }
+
+    /// Dismisses an administrator, who stays in the chat.
+    pub fn demote(&self, chat: impl Into<PeerRef>, user: impl Into<PeerRef>) -> Demote {
+        Demote::new(self.clone(), chat.into(), user.into())
+    }
+
+    /// Forbids somebody what the call names; what was forbidden before and is not named is allowed again. In supergroups.
+    ///
+    /// ```no_run
+    /// # async fn act(api: actogram::Api) -> actogram::Result<()> {
+    /// api.restrict("@group", "@name").no_media().no_links().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn restrict(&self, chat: impl Into<PeerRef>, user: impl Into<PeerRef>) -> Restrict {
+        Restrict::new(self.clone(), chat.into(), user.into(), false)
+    }
+
+    /// Removes somebody and keeps them out; from basic groups they are only removed.
+    pub fn ban(&self, chat: impl Into<PeerRef>, user: impl Into<PeerRef>) -> Restrict {
+        Restrict::new(self.clone(), chat.into(), user.into(), true)
+    }
+
+    /// Lifts all restrictions and a ban. Who was banned may come back, but is not brought back.
+    pub fn unban(&self, chat: impl Into<PeerRef>, user: impl Into<PeerRef>) -> Restrict {
+        self.restrict(chat, user)
     }
 
     /// The account itself, asked anew.

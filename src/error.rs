@@ -164,6 +164,15 @@ impl Error {
         }
     }
 
+    /// What supergroups and channels answer of strangers, for basic groups.
+    pub(crate) fn not_participant(method: &str) -> Self {
+        Self::Rpc(RpcError {
+            code: 400,
+            name: "USER_NOT_PARTICIPANT".to_owned(),
+            method: method.to_owned(),
+        })
+    }
+
     pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io {
             context: context.into(),

@@ -13,6 +13,7 @@ pub mod guide;
 pub mod http;
 mod inspect;
 mod keyboard;
+mod listing;
 #[cfg(feature = "local")]
 mod local_person;
 mod login;
@@ -44,8 +45,9 @@ pub use api::Api;
 pub use builder::ClientBuilder;
 pub use calls::{
     AnswerCallback, AnswerInline, CallByName, CallbackAnswer, ClickButton, Clicked, DeleteMessages,
-    EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat, LeaveChat, Media,
-    Pending, PinMessage, Reaction, SendMedia, SendMessage, SendParts, SendReaction,
+    Demote, EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat,
+    LeaveChat, Media, Pending, PinMessage, Promote, Reaction, Restrict, SendMedia, SendMessage,
+    SendParts, SendReaction,
 };
 pub use client::Client;
 pub use dispatcher::{
@@ -59,12 +61,15 @@ pub use keyboard::{
     Button, ButtonChoice, ButtonKind, CALLBACK_DATA, ForceReply, InlineKeyboard, KeyboardError,
     Markup, PLACEHOLDER, RemoveKeyboard, ReplyKeyboard,
 };
+pub use listing::{Dialog, Dialogs, History, Listing, MemberFilter, Members, Progress, Search};
 #[cfg(feature = "local")]
 pub use local_person::LocalPerson;
 pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
 pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
 pub use network::NetworkSettings;
-pub use objects::{CallbackQuery, Deleted, InlineQuery, Msg, ServiceMsg, Update, article};
+pub use objects::{
+    CallbackQuery, ChatMember, Deleted, InlineQuery, MemberStatus, Msg, ServiceMsg, Update, article,
+};
 pub use peers::{
     FULL_INFO_AGE, FullObject, PeerError, PeerFullInfo, PeerId, PeerInfo, PeerKind, PeerObject,
     PeerRef,

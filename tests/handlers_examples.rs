@@ -4,7 +4,7 @@
 
 mod support;
 
-use actogram::tl::{enums, functions};
+use actogram::tl::{enums, functions, types};
 use actogram_local_datacenter::model::PeerKey;
 use support::{examples::Scene, until};
 
@@ -112,6 +112,88 @@ async fn a_bot_with_a_button_and_inline_results() {
         ]
     );
     bea.shutdown(support::HANG).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_that_keeps_order() {
+    let scene = Scene::new("moderator_bot", "9996621451").await;
+    let operator = scene.operator();
+    let bob = operator.create_user("9996621452", "Bob").unwrap();
+    let room = operator
+        .create_channel(scene.ann, &[bob, scene.bot], "Room", false)
+        .unwrap();
+    let place = PeerKey::Channel(room);
+    let mut rights = types::ChatAdminRights::new();
+    rights.ban_users = true;
+    rights.delete_messages = true;
+    rights.pin_messages = true;
+    let appoint = functions::channels::EditAdmin::new(
+        operator.input_channel(scene.ann, room).unwrap(),
+        operator.input_user(scene.ann, scene.bot).unwrap(),
+        rights.into(),
+    );
+    operator.invoke_as(scene.ann, &appoint).unwrap();
+    let number = std::sync::atomic::AtomicI64::new(1);
+    let answer = |who: i64, to: i32, text: &str| {
+        let peer = operator.input_peer(who, place).unwrap();
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut send = functions::messages::SendMessage::new(peer, text.to_owned(), number);
+        send.reply_to = Some(types::InputReplyToMessage::new(to).into());
+        operator.invoke_as(who, &send).unwrap();
+    };
+    let _running = scene.run("moderator_bot", &[]);
+    let texts = || -> Vec<String> {
+        let history = operator.history(scene.ann, place).into_iter();
+        history.map(|message| message.text).collect()
+    };
+    let reactions = || operator.counters().executed("messages.sendReaction");
+    // The first order it hears is carried out, so it is repeated until it is there.
+    let first = operator.send_message(bob, place, "first").unwrap();
+    let spam = operator.send_message(bob, place, "spam").unwrap();
+    let pinned = || {
+        operator.inspect(|world| {
+            let pinned = world.state().pinned(scene.ann, place);
+            pinned.is_some_and(|ids| ids.contains(&first))
+        })
+    };
+    for _ in 0..600 {
+        if pinned() {
+            break;
+        }
+        answer(scene.ann, first, "/pin");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(pinned());
+    until("it is quiet", || {
+        operator.counters().executed("messages.updatePinnedMessage") <= reactions()
+    })
+    .await;
+    // Bob gives no orders.
+    let before = reactions();
+    answer(bob, first, "/ban");
+    until("it refuses", || reactions() > before).await;
+    assert_eq!(operator.channel_members(room).len(), 3);
+    answer(scene.ann, spam, "/delete");
+    until("it is deleted", || !texts().contains(&"spam".to_owned())).await;
+    answer(scene.ann, first, "/mute");
+    let refused = || operator.send_message(bob, place, "still here").is_err();
+    until("Bob is mute", refused).await;
+    answer(scene.ann, first, "/ban");
+    until("Bob is banned", || {
+        operator.channel_members(room).len() == 2
+    })
+    .await;
+    until("it says so", || texts().contains(&"Banned.".to_owned())).await;
+    let offered = operator.history(scene.ann, place);
+    let offered = offered.iter().find(|it| it.text == "Banned.").unwrap().id;
+    let data = format!("unban:{bob}");
+    operator
+        .press_button(scene.ann, place, offered, data.as_bytes())
+        .unwrap();
+    until("he may come back", || {
+        texts().contains(&"They may come back.".to_owned())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

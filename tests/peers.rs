@@ -564,6 +564,64 @@ async fn who_was_seen_in_a_channel_only_is_named_by_the_message() {
     datacenter.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_seen_as_a_source_only_is_named_by_the_message() {
+    let room = Room::new(2111).await;
+    let operator = room.datacenter.operator();
+    let closed = operator
+        .create_channel(room.bob_id, &[], "Closed", true)
+        .unwrap();
+    let post = operator
+        .send_message(room.bob_id, PeerKey::Channel(closed), "post")
+        .unwrap();
+    room.bob.api().dialogs().collect().await.unwrap();
+    let copies = room
+        .bob
+        .api()
+        .forward_messages(PeerId::Channel(closed), [post], room.channel());
+    let copy = copies.await.unwrap().pop().unwrap();
+    room.ann
+        .api()
+        .history(room.channel())
+        .collect()
+        .await
+        .unwrap();
+    match room
+        .ann
+        .api()
+        .resolve(PeerId::Channel(closed))
+        .await
+        .unwrap()
+    {
+        enums::InputPeer::InputPeerChannelFromMessage(peer) => {
+            assert_eq!((peer.channel_id, peer.msg_id), (closed, copy.id()));
+            let expected = room.ann.api().resolve(room.channel()).await.unwrap();
+            assert_eq!(peer.peer, expected);
+        }
+        other => panic!("{other:?}"),
+    }
+    // It is closed to her all the same; and a bot cannot name it so.
+    let error = room
+        .ann
+        .api()
+        .history(PeerId::Channel(closed))
+        .collect()
+        .await
+        .unwrap_err();
+    assert!(error.is("CHANNEL_PRIVATE"), "{error}");
+    let error = room
+        .bot
+        .api()
+        .resolve(PeerId::Channel(closed))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        peer_error(error),
+        PeerError::Unknown(PeerId::Channel(closed))
+    );
+    room.end().await;
+}
+
 /// Makes an abbreviated object of a user in an answer to `users.getUsers`.
 fn abbreviate(answer: bytes::Bytes, hash: Option<i64>, name: &str) -> bytes::Bytes {
     let users = Vec::<enums::User>::from_bytes(answer).unwrap();

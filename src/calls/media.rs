@@ -5,7 +5,10 @@ use std::future::IntoFuture;
 use actogram_tl::{enums, functions, types};
 
 use super::{CallOptions, Pending, Terms, call_options, sent::sent_by_id, start};
-use crate::{Api, Error, Markup, Msg, PeerId, PeerRef, Result, Text, Update, peers::input_channel};
+use crate::{
+    Api, Error, Markup, Msg, PeerId, PeerRef, Result, Text, Update,
+    peers::{id_of, input_channel},
+};
 
 /// What is sent: the media of a [`Msg`], of an [`Update`] that brings one, or of the schema.
 ///
@@ -245,29 +248,56 @@ impl SendMedia {
 
 /// The media of this message as they are now.
 async fn fresh(api: &Api, (chat, id): (PeerId, i32)) -> Result<enums::InputMedia> {
-    let named = types::InputMessageId { id };
-    let found = match chat {
-        PeerId::Channel(_) => {
-            let peer = api.resolve(chat).await?;
-            let channel = input_channel(&peer);
-            let channel = channel.ok_or_else(|| Error::argument(METHOD, "no such channel"))?;
-            let id = vec![named.into()];
-            api.invoke(functions::channels::GetMessages { channel, id })
-                .await?
-        }
-        PeerId::User(_) | PeerId::Chat(_) => {
-            let id = vec![named.into()];
-            api.invoke(functions::messages::GetMessages { id }).await?
-        }
-    };
-    let messages = messages_in(&found);
-    let media = messages.iter().find_map(|message| match message {
-        enums::Message::Message(message) if message.id == id => message.media.as_ref(),
-        _ => None,
-    });
+    let found = api.get_messages(chat, [id]).await?;
     let gone = || "the message its file came with is gone".to_owned();
+    let media = found.first().and_then(Msg::media);
     let media = media.ok_or_else(gone).and_then(to_input);
     media.map_err(|why| Error::argument(METHOD, why))
+}
+
+/// So many messages are asked for in one call.
+const MOST_ASKED: usize = 100;
+
+impl Api {
+    /// Messages of a chat by their numbers, in this order. Those that do not exist, and service messages, are left out.
+    ///
+    /// # Errors
+    /// The datacenter's refusal.
+    pub async fn get_messages(
+        &self,
+        peer: impl Into<PeerRef>,
+        message_ids: impl IntoIterator<Item = i32>,
+    ) -> Result<Vec<Msg>> {
+        let ids: Vec<i32> = message_ids.into_iter().collect();
+        let peer = self.resolve(peer).await?;
+        let chat = id_of(&peer).or_else(|| self.me_id().map(PeerId::User));
+        let channel = input_channel(&peer);
+        let mut messages = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(MOST_ASKED) {
+            let id = ids
+                .iter()
+                .map(|id| types::InputMessageId { id: *id }.into())
+                .collect();
+            let found = match channel.clone() {
+                Some(channel) => {
+                    self.invoke(functions::channels::GetMessages { channel, id })
+                        .await?
+                }
+                None => self.invoke(functions::messages::GetMessages { id }).await?,
+            };
+            let found: Vec<Msg> = messages_in(&found)
+                .iter()
+                .filter_map(|message| Msg::of(self.clone(), message, false))
+                .collect();
+            // Private chats and basic groups share one numbering: it may be a message of another chat.
+            let asked = ids.iter().filter_map(|id| {
+                let mut found = found.iter();
+                found.find(|it| it.id() == *id && Some(it.chat()) == chat)
+            });
+            messages.extend(asked.cloned());
+        }
+        Ok(messages)
+    }
 }
 
 /// The messages of an answer.

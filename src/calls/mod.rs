@@ -5,6 +5,7 @@ mod arguments;
 mod chats;
 mod click;
 mod media;
+mod members;
 mod messages;
 mod queries;
 mod raw;
@@ -20,7 +21,9 @@ pub use actions::{
 };
 pub use chats::{ExportInvite, JoinChat, LeaveChat};
 pub use click::{CallbackAnswer, ClickButton, Clicked};
+pub(crate) use media::messages_in;
 pub use media::{Media, SendMedia};
+pub use members::{Demote, Promote, Restrict};
 pub use messages::{EditMessage, SendMessage, SendParts};
 pub use queries::{AnswerCallback, AnswerInline};
 pub(crate) use raw::decode;

@@ -105,6 +105,17 @@ impl Msg {
         }
     }
 
+    /// The message this one answers, asked for. Nothing if it answers none, or if that is gone or stands in another chat.
+    ///
+    /// # Errors
+    /// The datacenter's refusal.
+    pub async fn replied(&self) -> Result<Option<Msg>> {
+        match self.reply_to() {
+            Some(id) => Ok(self.api.get_messages(self, [id]).await?.pop()),
+            None => Ok(None),
+        }
+    }
+
     /// Whether it answers another message.
     pub fn is_reply(&self) -> bool {
         self.raw.reply_to.is_some()

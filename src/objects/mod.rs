@@ -1,6 +1,7 @@
 //! Telegram's objects as people use them: updates, messages and queries that know their account.
 
 mod callback_query;
+mod chat_member;
 mod deleted;
 mod inline_query;
 mod message;
@@ -8,6 +9,7 @@ mod service;
 mod update;
 
 pub use callback_query::CallbackQuery;
+pub use chat_member::{ChatMember, MemberStatus};
 pub use deleted::Deleted;
 pub use inline_query::{InlineQuery, article};
 pub use message::Msg;

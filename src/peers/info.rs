@@ -267,10 +267,8 @@ impl Api {
                 } else {
                     PeerKind::Person
                 };
-                let names = [user.first_name.as_deref(), user.last_name.as_deref()];
-                let names: Vec<&str> = names.into_iter().flatten().collect();
                 let usernames = usernames(user.username.as_ref(), user.usernames.as_deref());
-                (PeerId::User(user.id), kind, names.join(" "), usernames)
+                (PeerId::User(user.id), kind, name_of(user), usernames)
             }
             PeerObject::Chat(enums::Chat::Chat(it)) => {
                 chat(PeerId::Chat(it.id), PeerKind::Group, &it.title, Vec::new())
@@ -307,6 +305,28 @@ impl Api {
             object,
         })
     }
+}
+
+/// What a peer is called, by the objects that came along: first and last name of users, else the title.
+pub(crate) fn title_of(id: PeerId, users: &[enums::User], chats: &[enums::Chat]) -> String {
+    let users = users.iter().filter_map(|user| match user {
+        enums::User::User(user) if PeerId::User(user.id) == id => Some(name_of(user)),
+        _ => None,
+    });
+    let chats = chats.iter().filter(|chat| id_of_chat(chat) == Some(id));
+    let chats = chats.filter_map(|chat| match chat {
+        enums::Chat::Chat(it) => Some(it.title.clone()),
+        enums::Chat::ChatForbidden(it) => Some(it.title.clone()),
+        enums::Chat::Channel(it) => Some(it.title.clone()),
+        enums::Chat::ChannelForbidden(it) => Some(it.title.clone()),
+        _ => None,
+    });
+    users.chain(chats).next().unwrap_or_default()
+}
+
+fn name_of(user: &types::User) -> String {
+    let names = [user.first_name.as_deref(), user.last_name.as_deref()];
+    names.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn nobody() -> Error {
@@ -347,4 +367,53 @@ fn usernames(first: Option<&String>, more: Option<&[enums::Username]>) -> Vec<St
         _ => None,
     });
     first.cloned().into_iter().chain(more).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn about(id: i64) -> PeerFullInfo {
+        let user = types::User::new(id);
+        let settings = types::PeerSettings::new().into();
+        let notify = types::PeerNotifySettings::new().into();
+        PeerFullInfo {
+            info: PeerInfo {
+                id: PeerId::User(id),
+                kind: PeerKind::Person,
+                title: String::new(),
+                usernames: Vec::new(),
+                input: enums::InputPeer::InputPeerSelf,
+                object: PeerObject::User(Box::new(user)),
+            },
+            full: FullObject::User(Box::new(types::UserFull::new(id, settings, notify, 0))),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn information_is_kept_for_its_age_by_account_and_for_so_many() {
+        let cache = FullInfoCache::default();
+        let key = |account, id| (Some(account), PeerId::User(id));
+        cache.put(key(1, 7), about(7));
+        assert_eq!(cache.get(key(1, 7), FULL_INFO_AGE).unwrap(), about(7));
+        assert!(
+            cache.get(key(2, 7), FULL_INFO_AGE).is_none(),
+            "another account"
+        );
+        tokio::time::advance(FULL_INFO_AGE).await;
+        assert!(cache.get(key(1, 7), FULL_INFO_AGE).is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(cache.get(key(1, 7), FULL_INFO_AGE).is_none(), "too old");
+        for id in 0..5000 {
+            cache.put(key(1, id), about(id));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(cache.kept.lock().unwrap().len(), MOST_KEPT);
+        assert!(cache.get(key(1, 4999), FULL_INFO_AGE).is_some());
+        assert!(
+            cache.get(key(1, 3999), FULL_INFO_AGE).is_none(),
+            "the oldest goes"
+        );
+    }
 }

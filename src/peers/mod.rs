@@ -10,8 +10,8 @@ use std::fmt;
 
 use actogram_tl::enums;
 
-pub(crate) use info::FullInfoCache;
 pub use info::{FULL_INFO_AGE, FullObject, PeerFullInfo, PeerInfo, PeerKind, PeerObject};
+pub(crate) use info::{FullInfoCache, title_of};
 pub(crate) use input::{input_channel, input_peer, input_user};
 pub(crate) use resolve::{chats_in, id_of, invite_error};
 

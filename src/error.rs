@@ -92,6 +92,9 @@ pub enum Error {
     /// Updates could not be polled.
     #[error("{0}")]
     Poll(#[from] crate::dispatcher::PollError),
+    /// Somebody did not answer a question.
+    #[error("{0}")]
+    Ask(#[from] crate::dispatcher::AskError),
     /// A webhook was given up.
     #[cfg(feature = "http")]
     #[error("{0}")]

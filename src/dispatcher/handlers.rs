@@ -334,8 +334,8 @@ impl Handlers {
         self.subscribers.borrow_mut().push(recipient);
     }
 
-    /// Hands the update to everyone, one after the other. A failure of one stops nobody else.
-    pub(super) async fn handle(self: &Rc<Self>, cx: &Cx, update: Update) {
+    /// Tells subscribers of it, whoever handles it.
+    pub(super) fn tell(&self, update: &Update) {
         self.subscribers
             .borrow_mut()
             .retain(|subscriber| subscriber.connected());
@@ -343,6 +343,10 @@ impl Handlers {
         for subscriber in subscribers {
             subscriber.do_send(NewUpdate(update.clone()));
         }
+    }
+
+    /// Hands the update to all handlers, one after the other. A failure of one stops nobody else.
+    pub(super) async fn handle(self: &Rc<Self>, cx: &Cx, update: Update) {
         let message = update.message();
         if let Some(bot) = message.as_ref().and_then(|it| mentioned_bot(it.text())) {
             cx.api().learn_own_name(bot).await;
@@ -436,7 +440,7 @@ async fn guarded<T>(handling: impl Future<Output = Result<T>>) -> Result<T> {
         .unwrap_or_else(|panic| Err(Error::Panicked(panic_text(&*panic).to_owned())))
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

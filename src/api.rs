@@ -8,18 +8,22 @@ use std::{
 use actix::Addr;
 use actogram_actors::{Account, ApiActor, CallPolicy};
 use actogram_runtime::Failures;
-use actogram_tl::{Encode, Function, enums, functions, tables, types};
+use actogram_tl::{Function, enums, functions, types};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{runtime::Handle, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     Error, PeerId, PeerRef, Result, Secret, Text,
-    calls::{CallByName, DeleteMessages, EditMessage, Invoke, SendMessage, Terms, decode},
+    calls::{
+        CallByName, DeleteMessages, EditMessage, ExportInvite, ForwardMessages, Invoke, JoinChat,
+        LeaveChat, Media, PinMessage, Reaction, SendMedia, SendMessage, SendReaction, Terms,
+        decode,
+    },
     dispatcher::PollQueue,
     own_names::OwnNames,
-    peers::PeerError,
+    peers::{FullInfoCache, input_user},
     text::to_schema,
 };
 
@@ -40,6 +44,7 @@ struct Inner {
     detached: Mutex<TaskTracker>,
     own_names: OwnNames,
     poll_queue: PollQueue,
+    full_info: FullInfoCache,
     #[cfg(feature = "http")]
     http: crate::http::Lazy,
 }
@@ -69,6 +74,7 @@ impl Api {
                 detached: Mutex::default(),
                 own_names: OwnNames::default(),
                 poll_queue: PollQueue::default(),
+                full_info: FullInfoCache::default(),
                 #[cfg(feature = "http")]
                 http: crate::http::Lazy::new(network),
             }),
@@ -128,6 +134,10 @@ impl Api {
 
     pub(crate) fn poll_queue(&self) -> &PollQueue {
         &self.inner.poll_queue
+    }
+
+    pub(crate) fn full_info_cache(&self) -> &FullInfoCache {
+        &self.inner.full_info
     }
 
     pub(crate) fn random_id(&self) -> i64 {
@@ -193,6 +203,21 @@ impl Api {
         SendMessage::new(self.clone(), peer.into(), text.into())
     }
 
+    /// Sends the media of a message again, by reference: a photo, a file, a place, a contact, dice.
+    ///
+    /// ```no_run
+    /// # async fn act(api: actogram::Api, message: actogram::Msg) -> actogram::Result<()> {
+    /// api.send_media("me", &message).caption("kept").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there are no media, or they cannot be sent so; then the message can be
+    /// [forwarded](Self::forward_messages).
+    pub fn send_media(&self, peer: impl Into<PeerRef>, media: impl Into<Media>) -> SendMedia {
+        SendMedia::new(self.clone(), peer.into(), media.into())
+    }
+
     /// Replaces the text of one of the account's own messages. It is not split: what is too long is
     /// `MESSAGE_TOO_LONG`.
     pub fn edit_message(
@@ -204,9 +229,83 @@ impl Api {
         EditMessage::new(self.clone(), peer.into(), message_id, text.into())
     }
 
-    /// Deletes messages of private chats and basic groups, for everybody.
-    pub fn delete_messages(&self, message_ids: impl IntoIterator<Item = i32>) -> DeleteMessages {
-        DeleteMessages::new(self.clone(), message_ids.into_iter().collect())
+    /// Deletes messages of a chat, for everybody. Any number of them; those that do not exist are passed over.
+    pub fn delete_messages(
+        &self,
+        peer: impl Into<PeerRef>,
+        message_ids: impl IntoIterator<Item = i32>,
+    ) -> DeleteMessages {
+        let ids = message_ids.into_iter().collect();
+        DeleteMessages::new(self.clone(), peer.into(), ids)
+    }
+
+    /// Forwards messages of one chat to another, in this order. Any number of them; the answer is the copies.
+    ///
+    /// # Errors
+    /// [`Error::PartlySent`] if some hundreds were forwarded before one could not be.
+    pub fn forward_messages(
+        &self,
+        from: impl Into<PeerRef>,
+        message_ids: impl IntoIterator<Item = i32>,
+        to: impl Into<PeerRef>,
+    ) -> ForwardMessages {
+        let ids = message_ids.into_iter().collect();
+        ForwardMessages::new(self.clone(), from.into(), ids, to.into())
+    }
+
+    /// Reacts to a message, with an emoji or a custom one. It takes the place of the account's reaction before.
+    ///
+    /// ```no_run
+    /// # async fn act(api: actogram::Api) -> actogram::Result<()> {
+    /// api.send_reaction("@name", 7, "👍").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn send_reaction(
+        &self,
+        peer: impl Into<PeerRef>,
+        message_id: i32,
+        reaction: impl Into<Reaction>,
+    ) -> SendReaction {
+        SendReaction::new(self.clone(), peer.into(), message_id, Some(reaction.into()))
+    }
+
+    /// Takes the account's reaction to a message back.
+    pub fn remove_reaction(&self, peer: impl Into<PeerRef>, message_id: i32) -> SendReaction {
+        SendReaction::new(self.clone(), peer.into(), message_id, None)
+    }
+
+    /// Pins a message, for all who see it (<https://core.telegram.org/api/pin>).
+    pub fn pin_message(&self, peer: impl Into<PeerRef>, message_id: i32) -> PinMessage {
+        PinMessage::new(self.clone(), peer.into(), message_id, false)
+    }
+
+    /// Unpins a message.
+    pub fn unpin_message(&self, peer: impl Into<PeerRef>, message_id: i32) -> PinMessage {
+        PinMessage::new(self.clone(), peer.into(), message_id, true)
+    }
+
+    /// Joins a chat: by an invite link, or a public one by its name. The answer is its id.
+    ///
+    /// # Errors
+    /// [`PeerError`](crate::PeerError) if the link leads nowhere; `INVITE_REQUEST_SENT` if an administrator has to agree first.
+    pub fn join(&self, chat: impl Into<PeerRef>) -> JoinChat {
+        JoinChat::new(self.clone(), chat.into())
+    }
+
+    /// Leaves a chat.
+    pub fn leave(&self, chat: impl Into<PeerRef>) -> LeaveChat {
+        LeaveChat::new(self.clone(), chat.into())
+    }
+
+    /// Makes a link by which people join a chat.
+    ///
+    /// ```no_run
+    /// # async fn act(api: actogram::Api) -> actogram::Result<()> {
+    /// let link = api.export_invite("@group").usage_limit(10).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn export_invite(&self, chat: impl Into<PeerRef>) -> ExportInvite {
+        ExportInvite::new(self.clone(), chat.into())
     }
 
     /// The account itself, asked anew.
@@ -225,54 +324,6 @@ impl Api {
                 method: "users.getUsers".to_owned(),
                 expected: "the account's own user",
             }),
-        }
-    }
-
-    /// Turns any notation into what Telegram's methods take, from the session file where possible.
-    ///
-    /// # Errors
-    /// [`PeerError`] if the notation names nobody or the account has not met the peer.
-    pub async fn resolve(&self, peer: impl Into<PeerRef>) -> Result<enums::InputPeer> {
-        match peer.into() {
-            PeerRef::Me => Ok(enums::InputPeer::InputPeerSelf),
-            PeerRef::Input(input) => Ok(input),
-            PeerRef::Invalid(notation) => Err(PeerError::Notation(notation).into()),
-            PeerRef::Id(id) => self.resolve_id(id).await,
-            PeerRef::Username(name) => self.resolve_username(name).await,
-        }
-    }
-
-    async fn resolve_id(&self, id: PeerId) -> Result<enums::InputPeer> {
-        if let PeerId::Chat(chat_id) = id {
-            return Ok(types::InputPeerChat { chat_id }.into());
-        }
-        if let Some(access_hash) = self.known_hash(id).await? {
-            return Ok(input_peer(id, access_hash));
-        }
-        let PeerId::User(user_id) = id else {
-            return Err(PeerError::Unknown(id).into());
-        };
-        // Bots may address whoever has written to them without a hash (core.telegram.org/api/peers).
-        let asked = types::InputUser {
-            user_id,
-            access_hash: 0,
-        }
-        .into();
-        match self
-            .invoke(functions::users::GetUsers { id: vec![asked] })
-            .await
-        {
-            Ok(users) => users
-                .iter()
-                .find_map(|user| match user {
-                    enums::User::User(user) if user.id == user_id => {
-                        Some(input_peer(id, user.access_hash.unwrap_or_default()))
-                    }
-                    _ => None,
-                })
-                .ok_or_else(|| PeerError::Unknown(id).into()),
-            Err(Error::Rpc(_)) => Err(PeerError::Unknown(id).into()),
-            Err(error) => Err(error),
         }
     }
 
@@ -305,52 +356,6 @@ impl Api {
         Ok(sent)
     }
 
-    async fn resolve_username(&self, name: String) -> Result<enums::InputPeer> {
-        let known = self.inner.account.peer_by_username(&name).await;
-        if let Some(peer) =
-            known.map_err(|error| Error::from_call("contacts.resolveUsername", error))?
-        {
-            return Ok(peer);
-        }
-        let found = match self
-            .invoke(functions::contacts::ResolveUsername::new(name.clone()))
-            .await
-        {
-            Err(error) if error.is("USERNAME_NOT_OCCUPIED") || error.is("USERNAME_INVALID") => {
-                return Err(PeerError::NotOccupied(name).into());
-            }
-            other => other?,
-        };
-        let enums::contacts::ResolvedPeer::ResolvedPeer(found) = found;
-        let id = PeerId::from(&found.peer);
-        let hash = match id {
-            PeerId::Chat(_) => Some(0),
-            PeerId::User(user_id) => found.users.iter().find_map(|user| match user {
-                enums::User::User(user) if user.id == user_id => user.access_hash,
-                _ => None,
-            }),
-            PeerId::Channel(channel_id) => found.chats.iter().find_map(|chat| match chat {
-                enums::Chat::Channel(channel) if channel.id == channel_id => channel.access_hash,
-                _ => None,
-            }),
-        };
-        hash.map(|hash| input_peer(id, hash))
-            .ok_or_else(|| PeerError::Unknown(id).into())
-    }
-
-    async fn known_hash(&self, id: PeerId) -> Result<Option<i64>> {
-        let peer = match id {
-            PeerId::User(user_id) => types::PeerUser { user_id }.into(),
-            PeerId::Chat(chat_id) => types::PeerChat { chat_id }.into(),
-            PeerId::Channel(channel_id) => types::PeerChannel { channel_id }.into(),
-        };
-        self.inner
-            .account
-            .access_hash(&peer)
-            .await
-            .map_err(|error| Error::from_call("the session store", error))
-    }
-
     pub(crate) fn invoke_with<F: Function>(
         &self,
         function: &F,
@@ -373,109 +378,5 @@ impl Api {
             Some(Err(full)) => Err(full),
         };
         answer.map_err(|error| Error::from_call(method, error))
-    }
-
-    /// Puts peers in place of their notations, and a `random_id` where one is wanted and missing.
-    pub(crate) async fn resolve_json_peers(
-        &self,
-        method: &str,
-        mut arguments: Value,
-    ) -> Result<Value> {
-        let (Some(function), Some(object)) =
-            (tables::function_by_name(method), arguments.as_object_mut())
-        else {
-            // The codec names what is wrong with either.
-            return Ok(arguments);
-        };
-        for field in function.fields {
-            if field.name == "random_id" && !object.contains_key("random_id") {
-                object.insert("random_id".to_owned(), json!(self.random_id().to_string()));
-                continue;
-            }
-            let Some(value) = object.get_mut(field.name) else {
-                continue;
-            };
-            let kind = tables::api().shape_name(field.shape);
-            match (
-                kind.strip_prefix("Vector<")
-                    .and_then(|kind| kind.strip_suffix('>')),
-                value,
-            ) {
-                (Some(kind), Value::Array(values)) => {
-                    for value in values {
-                        self.resolve_json_peer(kind, value).await?;
-                    }
-                }
-                (_, value) => self.resolve_json_peer(&kind, value).await?,
-            }
-        }
-        Ok(arguments)
-    }
-
-    /// Puts the peer in place of its notation; anything else is left to the codec.
-    async fn resolve_json_peer(&self, kind: &str, value: &mut Value) -> Result<()> {
-        if !matches!(kind, "InputPeer" | "InputUser" | "InputChannel") {
-            return Ok(());
-        }
-        let notation = match &*value {
-            Value::String(text) => PeerRef::from(text.as_str()),
-            Value::Number(number) => match number.as_i64() {
-                Some(id) => PeerRef::from(id),
-                None => return Ok(()),
-            },
-            _ => return Ok(()),
-        };
-        let peer = self.resolve(notation).await?;
-        let encoded = match kind {
-            "InputPeer" => Some(peer.to_bytes()),
-            "InputUser" => input_user(&peer).map(|user| user.to_bytes()),
-            _ => input_channel(&peer).map(|channel| channel.to_bytes()),
-        };
-        let encoded = encoded.ok_or_else(|| PeerError::Notation(format!("{value}, as {kind},")))?;
-        *value = actogram_tl::json::decode(kind, encoded)?;
-        Ok(())
-    }
-}
-
-fn input_peer(id: PeerId, access_hash: i64) -> enums::InputPeer {
-    match id {
-        PeerId::User(user_id) => types::InputPeerUser {
-            user_id,
-            access_hash,
-        }
-        .into(),
-        PeerId::Chat(chat_id) => types::InputPeerChat { chat_id }.into(),
-        PeerId::Channel(channel_id) => types::InputPeerChannel {
-            channel_id,
-            access_hash,
-        }
-        .into(),
-    }
-}
-
-fn input_user(peer: &enums::InputPeer) -> Option<enums::InputUser> {
-    match peer {
-        enums::InputPeer::InputPeerSelf => Some(enums::InputUser::InputUserSelf),
-        enums::InputPeer::InputPeerUser(user) => Some(
-            types::InputUser {
-                user_id: user.user_id,
-                access_hash: user.access_hash,
-            }
-            .into(),
-        ),
-        _ => None,
-    }
-}
-
-fn input_channel(peer: &enums::InputPeer) -> Option<enums::InputChannel> {
-    match peer {
-        enums::InputPeer::InputPeerChannel(channel) => Some(
-            types::InputChannel {
-                channel_id: channel.channel_id,
-                access_hash: channel.access_hash,
-            }
-            .into(),
-        ),
-        _ => None,
     }
 }

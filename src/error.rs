@@ -72,6 +72,23 @@ pub enum Error {
         /// Why the next one was not sent.
         source: Box<Error>,
     },
+    /// A keyboard cannot be sent as it is.
+    #[error("{0}")]
+    Keyboard(#[from] crate::keyboard::KeyboardError),
+    /// What was asked for contradicts itself, or Telegram does not offer it here. Nothing was sent.
+    #[error("{method}: {why}")]
+    Argument {
+        /// What was called.
+        method: String,
+        /// What is wrong, and what to do instead.
+        why: String,
+    },
+    /// This library does not do that yet.
+    #[error("{what} is not built yet")]
+    NotBuilt {
+        /// What is missing.
+        what: &'static str,
+    },
     /// The session file could not be used.
     #[error("the session store: {0}")]
     Store(#[from] actogram_store::StoreError),
@@ -141,6 +158,13 @@ impl Error {
     /// Wraps an error of the program itself, for handlers that fail with a type of their own.
     pub fn user(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::User(error.into())
+    }
+
+    pub(crate) fn argument(method: &str, why: impl Into<String>) -> Self {
+        Self::Argument {
+            method: method.to_owned(),
+            why: why.into(),
+        }
     }
 
     pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {

@@ -12,6 +12,7 @@ pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 mod inspect;
+mod keyboard;
 #[cfg(feature = "local")]
 mod local_person;
 mod login;
@@ -42,8 +43,9 @@ pub use actogram_tl as tl;
 pub use api::Api;
 pub use builder::ClientBuilder;
 pub use calls::{
-    AnswerCallback, AnswerInline, CallByName, DeleteMessages, EditMessage, Invoke, Pending,
-    SendMessage, SendParts,
+    AnswerCallback, AnswerInline, CallByName, CallbackAnswer, ClickButton, Clicked, DeleteMessages,
+    EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat, LeaveChat, Media,
+    Pending, PinMessage, Reaction, SendMedia, SendMessage, SendParts, SendReaction,
 };
 pub use client::Client;
 pub use dispatcher::{
@@ -53,13 +55,20 @@ pub use dispatcher::{
 #[cfg(feature = "http")]
 pub use dispatcher::{Webhook, WebhookError};
 pub use error::{Error, Result, RpcError};
+pub use keyboard::{
+    Button, ButtonChoice, ButtonKind, CALLBACK_DATA, ForceReply, InlineKeyboard, KeyboardError,
+    Markup, PLACEHOLDER, RemoveKeyboard, ReplyKeyboard,
+};
 #[cfg(feature = "local")]
 pub use local_person::LocalPerson;
 pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
 pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
 pub use network::NetworkSettings;
 pub use objects::{CallbackQuery, Deleted, InlineQuery, Msg, ServiceMsg, Update, article};
-pub use peers::{PeerError, PeerId, PeerRef};
+pub use peers::{
+    FULL_INFO_AGE, FullObject, PeerError, PeerFullInfo, PeerId, PeerInfo, PeerKind, PeerObject,
+    PeerRef,
+};
 pub use settings::{CallSettings, DatacenterSettings, Secret, Settings};
 pub use snapshot::ClientSnapshot;
 pub use text::{Text, escape_html, escape_markdown_v2, html, markdown};

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use actix::Addr;
 use actogram_runtime::{ExitReason, Snapshot, Supervisor, supervise};
-use actogram_store::{AccountRecord, PeerKey, PeerKind, SelfUser, StoreError, Write};
+use actogram_store::{AccountRecord, PeerKind, SelfUser, StoreError, Write};
 use actogram_tl::{enums, types};
 use bytes::Bytes;
 use tokio::{
@@ -257,27 +257,33 @@ impl Account {
         self.shared().random_id()
     }
 
-    /// The access hash of a peer the account has met; 0 for basic groups, which need none.
+    /// How calls name a peer the account has met: by its access hash, or, where no more than an abbreviated object was
+    /// seen, by the message it was seen in (<https://core.telegram.org/api/min>). Bots cannot do the latter.
     ///
     /// # Errors
     /// [`CallError::Store`].
-    pub async fn access_hash(&self, peer: &enums::Peer) -> Result<Option<i64>, CallError> {
-        let key = match peer {
-            enums::Peer::PeerUser(user) => PeerKey {
-                kind: PeerKind::User,
-                id: user.user_id,
-            },
-            enums::Peer::PeerChannel(channel) => PeerKey {
-                kind: PeerKind::Channel,
-                id: channel.channel_id,
-            },
-            enums::Peer::PeerChat(_) => return Ok(Some(0)),
+    pub async fn input_peer(
+        &self,
+        peer: &enums::Peer,
+    ) -> Result<Option<enums::InputPeer>, CallError> {
+        let key = entities::peer_key(peer);
+        if key.kind == PeerKind::Chat {
+            return Ok(entities::input_peer(key, None));
+        }
+        let Some(record) = self.shared().store.peer(key).await.map_err(store_error)? else {
+            return Ok(None);
         };
-        let record = self.shared().store.peer(key).await.map_err(store_error)?;
-        // The hash of a `min` record is good for photos only (https://core.telegram.org/api/min).
-        Ok(record
-            .filter(|record| !record.min)
-            .and_then(|record| record.access_hash))
+        if !record.min {
+            return Ok(entities::input_peer(key, record.access_hash));
+        }
+        let bot = self.shared().me().is_some_and(|me| me.bot);
+        let Some(seen) = record.seen_in.filter(|_| !bot) else {
+            return Ok(None);
+        };
+        let chat = self.shared().store.peer(seen.chat).await;
+        let chat = chat.map_err(store_error)?.filter(|chat| !chat.min);
+        let chat = entities::input_peer(seen.chat, chat.and_then(|chat| chat.access_hash));
+        Ok(chat.and_then(|chat| entities::by_message(key, chat, seen.message)))
     }
 
     /// The peer with this username, if the account has met it.
@@ -294,22 +300,8 @@ impl Account {
             .peer_by_username(username)
             .await
             .map_err(store_error)?;
-        Ok(record.filter(|record| !record.min).and_then(|record| {
-            let (id, access_hash) = (record.key.id, record.access_hash);
-            Some(match record.key.kind {
-                PeerKind::User => types::InputPeerUser {
-                    user_id: id,
-                    access_hash: access_hash?,
-                }
-                .into(),
-                PeerKind::Chat => types::InputPeerChat { chat_id: id }.into(),
-                PeerKind::Channel => types::InputPeerChannel {
-                    channel_id: id,
-                    access_hash: access_hash?,
-                }
-                .into(),
-            })
-        }))
+        let record = record.filter(|record| !record.min);
+        Ok(record.and_then(|record| entities::input_peer(record.key, record.access_hash)))
     }
 
     /// Remembers who has logged in, and begins to follow updates from here.

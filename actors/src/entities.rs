@@ -1,11 +1,12 @@
 //! The people and chats inside an answer, wherever they stand in it.
 
-use std::sync::OnceLock;
+use std::{collections::HashMap, sync::OnceLock};
 
-use actogram_store::{PeerKey, PeerKind, PeerRecord};
+use actogram_store::{PeerKey, PeerKind, PeerRecord, SeenIn};
 use actogram_tl::{
     Decode as _, DecodeError, Reader, enums,
     tables::{self, FieldInfo, FunctionInfo, Schema, Shape},
+    types,
 };
 use bytes::Bytes;
 
@@ -185,7 +186,11 @@ fn may_hold_entities(shape: Shape) -> bool {
 /// The peers in an answer to this method, or as many as could be read.
 pub(crate) fn peers_in_answer(function: &FunctionInfo, answer: &Bytes) -> Vec<PeerRecord> {
     let mut peers = Vec::new();
-    let mut found = |name, value| peers.extend(peer_in(name, value));
+    let mut messages = Vec::new();
+    let mut found = |name, value| match name {
+        "Message" => messages.push(value),
+        _ => peers.extend(peer_in(name, value)),
+    };
     let mut reader = Reader::new(answer.clone());
     // An answer that cannot be read is the caller's to complain about.
     let _ = walk(
@@ -194,6 +199,12 @@ pub(crate) fn peers_in_answer(function: &FunctionInfo, answer: &Bytes) -> Vec<Pe
         function.response,
         &mut Walk::over(answer, &mut found),
     );
+    if peers.iter().any(|peer: &PeerRecord| peer.min) {
+        let mut sightings = Sightings::default();
+        let messages = messages.into_iter().map(enums::Message::from_bytes);
+        messages.flatten().for_each(|it| sightings.note(&it));
+        sightings.tell(&mut peers);
+    }
     peers
 }
 
@@ -211,6 +222,133 @@ fn peer_in(name: &str, value: Bytes) -> Option<PeerRecord> {
     }
 }
 
+/// What updates teach about peers.
+pub(crate) fn peers_in_updates(updates: &enums::Updates) -> Vec<PeerRecord> {
+    let (updates, users, chats) = match updates {
+        enums::Updates::Updates(it) => (&it.updates, &it.users, &it.chats),
+        enums::Updates::UpdatesCombined(it) => (&it.updates, &it.users, &it.chats),
+        _ => return Vec::new(),
+    };
+    let users = users.iter().filter_map(user_record);
+    let mut peers: Vec<PeerRecord> = users.chain(chats.iter().filter_map(chat_record)).collect();
+    if peers.iter().any(|peer| peer.min) {
+        let mut sightings = Sightings::default();
+        for update in updates {
+            use enums::Update as U;
+            match update {
+                U::UpdateNewMessage(update) => sightings.note(&update.message),
+                U::UpdateNewChannelMessage(update) => sightings.note(&update.message),
+                U::UpdateEditMessage(update) => sightings.note(&update.message),
+                U::UpdateEditChannelMessage(update) => sightings.note(&update.message),
+                _ => {}
+            }
+        }
+        sightings.tell(&mut peers);
+    }
+    peers
+}
+
+/// Usernames that changed, of peers that do not come along.
+pub(crate) fn renamed(updates: &enums::Updates) -> Vec<(PeerKey, Vec<String>)> {
+    let (list, users): (&[_], &[_]) = match updates {
+        enums::Updates::Updates(it) => (&it.updates, &it.users),
+        enums::Updates::UpdatesCombined(it) => (&it.updates, &it.users),
+        enums::Updates::UpdateShort(it) => (std::slice::from_ref(&it.update), &[]),
+        _ => return Vec::new(),
+    };
+    let comes_along = |id: i64| {
+        users
+            .iter()
+            .any(|user| matches!(user, enums::User::User(user) if user.id == id && !user.min))
+    };
+    list.iter()
+        .filter_map(|update| match update {
+            enums::Update::UpdateUserName(update) if !comes_along(update.user_id) => {
+                let key = PeerKey {
+                    kind: PeerKind::User,
+                    id: update.user_id,
+                };
+                Some((key, usernames(None, Some(&update.usernames))))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// In which message each peer was named.
+#[derive(Default)]
+struct Sightings(HashMap<PeerKey, SeenIn>);
+
+impl Sightings {
+    /// Notes whom a message names (<https://core.telegram.org/api/min>).
+    fn note(&mut self, message: &enums::Message) {
+        let (peer, id, from, forward) = match message {
+            enums::Message::Message(it) => (
+                &it.peer_id,
+                it.id,
+                it.from_id.as_ref(),
+                it.fwd_from.as_ref(),
+            ),
+            enums::Message::MessageService(it) => (&it.peer_id, it.id, it.from_id.as_ref(), None),
+            enums::Message::MessageEmpty(_) => return,
+        };
+        let seen = SeenIn {
+            chat: peer_key(peer),
+            message: id,
+        };
+        let mut named = |key: PeerKey| {
+            if key != seen.chat {
+                self.0.insert(key, seen);
+            }
+        };
+        let user = |id| PeerKey {
+            kind: PeerKind::User,
+            id,
+        };
+        from.map(peer_key).map(&mut named);
+        if let Some(enums::MessageFwdHeader::MessageFwdHeader(forward)) = forward {
+            forward.from_id.as_ref().map(peer_key).map(&mut named);
+        }
+        match message {
+            enums::Message::Message(it) => {
+                it.via_bot_id.map(user).map(&mut named);
+                for entity in it.entities.iter().flatten() {
+                    if let enums::MessageEntity::MessageEntityMentionName(mention) = entity {
+                        named(user(mention.user_id));
+                    }
+                }
+            }
+            enums::Message::MessageService(it) => match &it.action {
+                enums::MessageAction::MessageActionChatAddUser(action) => {
+                    action.users.iter().copied().map(user).for_each(named);
+                }
+                enums::MessageAction::MessageActionChatDeleteUser(action) => {
+                    named(user(action.user_id));
+                }
+                _ => {}
+            },
+            enums::Message::MessageEmpty(_) => {}
+        }
+    }
+
+    /// Tells abbreviated peers where they were seen.
+    fn tell(&self, peers: &mut [PeerRecord]) {
+        for peer in peers.iter_mut().filter(|peer| peer.min) {
+            peer.seen_in = self.0.get(&peer.key).copied();
+        }
+    }
+}
+
+/// How the store names a peer.
+pub(crate) fn peer_key(peer: &enums::Peer) -> PeerKey {
+    let (kind, id) = match peer {
+        enums::Peer::PeerUser(user) => (PeerKind::User, user.user_id),
+        enums::Peer::PeerChat(chat) => (PeerKind::Chat, chat.chat_id),
+        enums::Peer::PeerChannel(channel) => (PeerKind::Channel, channel.channel_id),
+    };
+    PeerKey { kind, id }
+}
+
 /// What is to be remembered of a user (<https://core.telegram.org/constructor/user>).
 pub(crate) fn user_record(user: &enums::User) -> Option<PeerRecord> {
     let enums::User::User(user) = user else {
@@ -224,6 +362,7 @@ pub(crate) fn user_record(user: &enums::User) -> Option<PeerRecord> {
         access_hash: user.access_hash,
         min: user.min,
         usernames: usernames(user.username.as_ref(), user.usernames.as_deref()),
+        seen_in: None,
     })
 }
 
@@ -253,7 +392,52 @@ pub(crate) fn chat_record(chat: &enums::Chat) -> Option<PeerRecord> {
         access_hash,
         min,
         usernames,
+        seen_in: None,
     })
+}
+
+/// How calls name a peer. Without a hash only basic groups can be named.
+pub(crate) fn input_peer(key: PeerKey, access_hash: Option<i64>) -> Option<enums::InputPeer> {
+    Some(match key.kind {
+        PeerKind::User => types::InputPeerUser {
+            user_id: key.id,
+            access_hash: access_hash?,
+        }
+        .into(),
+        PeerKind::Chat => types::InputPeerChat { chat_id: key.id }.into(),
+        PeerKind::Channel => types::InputPeerChannel {
+            channel_id: key.id,
+            access_hash: access_hash?,
+        }
+        .into(),
+    })
+}
+
+/// A peer by a message that names it.
+pub(crate) fn by_message(
+    key: PeerKey,
+    peer: enums::InputPeer,
+    msg_id: i32,
+) -> Option<enums::InputPeer> {
+    match key.kind {
+        PeerKind::User => Some(
+            types::InputPeerUserFromMessage {
+                peer,
+                msg_id,
+                user_id: key.id,
+            }
+            .into(),
+        ),
+        PeerKind::Channel => Some(
+            types::InputPeerChannelFromMessage {
+                peer,
+                msg_id,
+                channel_id: key.id,
+            }
+            .into(),
+        ),
+        PeerKind::Chat => None,
+    }
 }
 
 fn usernames(first: Option<&String>, more: Option<&[enums::Username]>) -> Vec<String> {
@@ -279,7 +463,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Reads over a value and tells of every user, chat and peer in it.
+/// Reads over a value and tells of every user, chat, message and peer in it.
 fn walk(
     reader: &mut Reader,
     schema: &'static Schema,
@@ -308,7 +492,10 @@ fn walk(
                 _ => return Err(reader.unexpected(id, name)),
             }
             reader.end();
-            if matches!(name, "User" | "Chat" | "InputPeer" | "InputChannel") {
+            if matches!(
+                name,
+                "User" | "Chat" | "Message" | "InputPeer" | "InputChannel"
+            ) {
                 (told.found)(name, told.source.slice(begins..reader.position()));
             }
         }
@@ -456,5 +643,89 @@ mod tests {
         for length in 0..answer.len() {
             assert!(peers_in_answer(function, &answer.slice(..length)).len() < 4);
         }
+    }
+    fn abbreviated(id: i64, hash: Option<i64>) -> enums::User {
+        let mut user = types::User::new(id);
+        user.min = true;
+        user.access_hash = hash;
+        user.into()
+    }
+
+    fn container(updates: Vec<enums::Update>, users: Vec<enums::User>) -> enums::Updates {
+        types::Updates {
+            updates,
+            users,
+            chats: Vec::new(),
+            date: 0,
+            seq: 0,
+        }
+        .into()
+    }
+
+    #[test]
+    fn abbreviated_peers_are_known_by_the_message_that_names_them() {
+        let channel: enums::Peer = types::PeerChannel { channel_id: 5 }.into();
+        let user = |user_id| enums::Peer::from(types::PeerUser { user_id });
+        let mut message = types::Message::new(77, channel.clone(), 0, "hi".to_owned());
+        message.from_id = Some(user(1));
+        message.via_bot_id = Some(2);
+        let mut forward = types::MessageFwdHeader::new(0);
+        forward.from_id = Some(user(3));
+        message.fwd_from = Some(forward.into());
+        let mention = types::MessageEntityMentionName {
+            offset: 0,
+            length: 2,
+            user_id: 4,
+        };
+        message.entities = Some(vec![mention.into()]);
+        let update = types::UpdateNewChannelMessage {
+            message: message.into(),
+            pts: 1,
+            pts_count: 1,
+        };
+        let users: Vec<_> = (1..=5).map(|id| abbreviated(id, None)).collect();
+        let update = enums::Update::from(update);
+        let found = peers_in_updates(&container(vec![update], users));
+        let seen = SeenIn {
+            chat: peer_key(&channel),
+            message: 77,
+        };
+        for peer in &found {
+            let expected = (peer.key.id != 5).then_some(seen);
+            assert_eq!(peer.seen_in, expected, "{}", peer.key.id);
+        }
+        assert_eq!(found.len(), 5);
+    }
+
+    #[test]
+    fn a_new_name_is_told_even_if_its_bearer_does_not_come_along() {
+        let name = |name: &str, active| {
+            enums::Username::from(types::Username {
+                editable: true,
+                active,
+                deletable: false,
+                expired: false,
+                username: name.to_owned(),
+            })
+        };
+        let update = enums::Update::from(types::UpdateUserName {
+            user_id: 7,
+            first_name: String::new(),
+            last_name: String::new(),
+            usernames: vec![name("New", true), name("sold", false)],
+        });
+        let key = PeerKey {
+            kind: PeerKind::User,
+            id: 7,
+        };
+        let expected = vec![(key, vec!["New".to_owned()])];
+        let short = types::UpdateShort {
+            update: update.clone(),
+            date: 0,
+        };
+        assert_eq!(renamed(&short.into()), expected);
+        let with = |user| renamed(&container(vec![update.clone()], vec![user]));
+        assert_eq!(with(abbreviated(7, Some(1))), expected);
+        assert_eq!(with(types::User::new(7).into()), [], "the user says it all");
     }
 }

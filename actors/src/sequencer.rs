@@ -1,10 +1,14 @@
 //! The actor around the update stream: peers, order, delivery, and how far things were handled.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::{Actor, AsyncContext as _, Handler, Message, SpawnHandle};
 use actogram_runtime::SupervisedContext;
-use actogram_store::{PeerRecord, Position, Write};
+use actogram_store::{PeerKey, PeerRecord, Position, Write};
 use actogram_tl::{Decode, Encode as _, enums, functions};
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -17,12 +21,9 @@ use crate::{
     shared::Shared,
     updates::{
         ChannelInput, DeliveredUpdate, Delivery, Done, FEW, Ledger, Passing, Request, UpdateSink,
-        UpdateStream, sender_of_short,
+        UpdateStream, unaccompanied, without_unknown,
     },
 };
-
-/// How much of a difference is asked for at most (<https://core.telegram.org/method/updates.getDifference>).
-const MOST_MISSED: i32 = 10_000;
 
 /// Puts updates in order and hands them to the account's [`UpdateSink`].
 ///
@@ -162,29 +163,15 @@ impl UpdatesActor {
         {
             let now = self.now();
             match incoming {
-                Incoming::Updates(updates) => match sender_of_short(&updates) {
-                    Some(sender) if self.stream.is_started() => {
-                        self.looking_up = true;
-                        let known = self.shared.store.peer(sender);
-                        ctx.spawn_body(known, move |actor, known, ctx| {
-                            actor.looking_up = false;
-                            let known =
-                                matches!(known, Ok(Ok(Some(PeerRecord { min: false, .. }))));
-                            let now = actor.now();
-                            if known {
-                                actor.stream.handle_updates(now, updates);
-                            } else {
-                                // The difference brings the sender along.
-                                actor.stream.lost();
-                            }
-                            actor.pump(ctx);
-                        });
-                    }
-                    _ => {
+                Incoming::Updates(updates) => {
+                    let wanted = unaccompanied(&updates);
+                    if wanted.is_empty() || !self.stream.is_started() {
                         self.stream.handle_updates(now, updates);
                         self.route();
+                    } else {
+                        self.look_up(wanted, updates, ctx);
                     }
-                },
+                }
                 Incoming::ChannelAffected(input) if self.stream.is_started() => {
                     self.shared.channels.route(&self.shared, input);
                 }
@@ -194,6 +181,49 @@ impl UpdatesActor {
                 Incoming::Answer(call, body) => call.settle(Ok(body)),
             }
         }
+    }
+
+    /// Whether those who did not come along are known. Nothing after these updates is looked at before.
+    fn look_up(
+        &mut self,
+        wanted: BTreeSet<PeerKey>,
+        updates: enums::Updates,
+        ctx: &mut SupervisedContext<Self>,
+    ) {
+        self.looking_up = true;
+        let store = self.shared.store.clone();
+        let unknown = async move {
+            let mut unknown = BTreeSet::new();
+            for peer in wanted {
+                let known = store.peer(peer).await;
+                if !matches!(known, Ok(Some(PeerRecord { min: false, .. }))) {
+                    unknown.insert(peer);
+                }
+            }
+            (unknown, updates)
+        };
+        ctx.spawn_body(unknown, |actor, looked_up, ctx| {
+            actor.looking_up = false;
+            let now = actor.now();
+            match looked_up {
+                Ok((unknown, updates)) if unknown.is_empty() => {
+                    actor.stream.handle_updates(now, updates);
+                }
+                Ok((unknown, updates)) => {
+                    let (left, lost) = without_unknown(updates, &unknown);
+                    if let Some(left) = left {
+                        actor.stream.handle_updates(now, left);
+                    }
+                    if lost {
+                        // The difference brings them along.
+                        actor.stream.lost();
+                    }
+                }
+                Err(_) => actor.stream.lost(),
+            }
+            actor.route();
+            actor.pump(ctx);
+        });
     }
 
     /// Before anything is handed out: what channels are behind by is to be stored before any position after it.
@@ -277,11 +307,9 @@ impl UpdatesActor {
     fn ask(&mut self, request: Request, ctx: &mut SupervisedContext<Self>) {
         let body = match request {
             Request::State => functions::updates::GetState {}.to_bytes(),
+            // Without `pts_total_limit`: what the datacenter still has is wanted, however much it is.
             Request::Difference(from) => {
-                let mut difference =
-                    functions::updates::GetDifference::new(from.pts, from.date, from.qts);
-                difference.pts_total_limit = Some(MOST_MISSED);
-                difference.to_bytes()
+                functions::updates::GetDifference::new(from.pts, from.date, from.qts).to_bytes()
             }
         };
         // Outside of the permits: calls that wait for updates must not keep updates from coming.
@@ -383,8 +411,11 @@ impl UpdatesActor {
 
     fn remember(&self, peers: impl IntoIterator<Item = PeerRecord>) {
         for peer in peers {
-            // A record without a hash teaches nothing about users and channels.
-            if peer.access_hash.is_some() || peer.key.kind == actogram_store::PeerKind::Chat {
+            // A record without a hash teaches nothing about users and channels, unless it says where they were seen.
+            if peer.access_hash.is_some()
+                || peer.seen_in.is_some()
+                || peer.key.kind == actogram_store::PeerKind::Chat
+            {
                 self.shared.store.write(Write::Peer(peer));
             }
         }
@@ -420,13 +451,10 @@ impl UpdatesActor {
     }
 
     fn learn_updates(&mut self, updates: enums::Updates) {
-        let (users, chats): (&[_], &[_]) = match &updates {
-            enums::Updates::Updates(updates) => (&updates.users, &updates.chats),
-            enums::Updates::UpdatesCombined(updates) => (&updates.users, &updates.chats),
-            _ => (&[], &[]),
-        };
-        self.remember(users.iter().filter_map(entities::user_record));
-        self.remember(chats.iter().filter_map(entities::chat_record));
+        self.remember(entities::peers_in_updates(&updates));
+        for (key, usernames) in entities::renamed(&updates) {
+            self.shared.store.write(Write::Usernames { key, usernames });
+        }
         let left = entities::left_channels(&updates);
         self.inbox.push_back(Incoming::Updates(updates));
         self.inbox.extend(left.into_iter().map(Incoming::Left));

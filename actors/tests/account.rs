@@ -41,7 +41,7 @@ fn a_bot_logs_in_hears_and_answers() {
         assert_eq!(texts, ["hello", "hello yourself"]);
         // The sender came along with the update and can be addressed.
         let peer = actogram_tl::types::PeerUser { user_id: ann }.into();
-        assert!(bot.account.access_hash(&peer).await.unwrap().is_some());
+        assert!(bot.account.input_peer(&peer).await.unwrap().is_some());
         bot.account.shutdown(Duration::from_secs(5)).await;
     });
 }

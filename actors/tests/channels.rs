@@ -474,3 +474,107 @@ fn a10_a_channel_that_lies_about_its_position_is_not_asked_without_pause() {
         stage.end().await;
     });
 }
+
+#[test]
+fn five_thousand_channels_are_caught_up_ten_at_a_time() {
+    virtual_time(|| async {
+        let stage = Stage::new().await;
+        let operator = stage.operator();
+        let many = 5_000;
+        let mut channels = vec![stage.channel];
+        while channels.len() < many {
+            let title = format!("{}", channels.len());
+            let made = operator.create_channel(stage.ann, &[stage.bot.id], &title, false);
+            channels.push(made.unwrap());
+        }
+        let mut inbox = stage.bot.inbox;
+        while !is_quiet(&mut inbox, Duration::from_secs(70)).await {}
+        let tree = stage.bot.account.snapshot();
+        assert!(
+            tree.root.find("channels").unwrap().children.is_empty(),
+            "quiet channels have no actors"
+        );
+        stage.bot.account.shutdown(Duration::from_secs(5)).await;
+        for channel in &channels {
+            operator
+                .send_message(stage.ann, PeerKey::Channel(*channel), "missed")
+                .unwrap();
+        }
+        // Each difference takes a second.
+        let slowly = u32::MAX;
+        operator.delay_answers(DIFFERENCE, Duration::from_secs(1), slowly);
+        let before = operator.counters().executed(DIFFERENCE);
+        let again = stage.world.open("room_bot", &stage.bot.store).await;
+        let mut inbox = Inbox::of(&again);
+        again.start_updates().await.unwrap();
+        for second in 1..=20 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let asked = operator.counters().executed(DIFFERENCE) - before;
+            assert!(asked <= 10 * (second + 1), "{asked} after {second} s");
+        }
+        let mut missed = std::collections::BTreeSet::new();
+        while missed.len() < many {
+            let (channel, _, _, done) = next_text(&mut inbox).await;
+            assert!(missed.insert(channel), "{channel} twice");
+            done.done();
+        }
+        assert_eq!(
+            operator.counters().executed(DIFFERENCE) - before,
+            u64::try_from(many).unwrap()
+        );
+        again.shutdown(Duration::from_secs(5)).await;
+    });
+}
+
+#[test]
+fn an_update_of_somebody_unknown_waits_until_they_are_introduced() {
+    virtual_time(|| async {
+        let mut stage = Stage::new().await;
+        let operator = stage.operator();
+        let common = || operator.counters().executed("updates.getDifference");
+        // Known people need no introduction.
+        operator.disturb_updates(stage.bot.id, PushFault::Unaccompanied, 1);
+        operator
+            .send_message(stage.ann, PeerKey::User(stage.bot.id), "known")
+            .unwrap();
+        assert_eq!(stage.bot.inbox.next_text().await.0, "known");
+        let bob = operator.create_user("+9996619999", "Bob").unwrap();
+        let invite = functions::channels::InviteToChannel {
+            channel: operator.input_channel(stage.ann, stage.channel).unwrap(),
+            users: vec![operator.input_user(stage.ann, bob).unwrap()],
+        };
+        operator.disturb_updates(stage.bot.id, PushFault::Withhold, 1);
+        operator.invoke_as(stage.ann, &invite).unwrap();
+        let (before, differences) = (common(), stage.differences());
+        operator.disturb_updates(stage.bot.id, PushFault::Unaccompanied, 2);
+        operator
+            .send_message(bob, PeerKey::Channel(stage.channel), "in the room")
+            .unwrap();
+        let update = loop {
+            let next = stage.bot.inbox.next().await;
+            if text_of(&next.update).is_some() {
+                break next;
+            }
+        };
+        assert_eq!(text_of(&update.update).unwrap().1, "in the room");
+        let known = |update: &actogram_actors::DeliveredUpdate, id| {
+            (update.users.iter())
+                .any(|user| matches!(user, enums::User::User(user) if user.id == id))
+        };
+        assert!(known(&update, bob), "{:?}", update.users);
+        assert_eq!((common(), stage.differences()), (before, differences + 1));
+        let cay = operator.create_user("+9996617777", "Cay").unwrap();
+        operator
+            .send_message(cay, PeerKey::User(stage.bot.id), "in private")
+            .unwrap();
+        let update = loop {
+            let next = stage.bot.inbox.next().await;
+            if support::text_of(&next.update).is_some() {
+                break next;
+            }
+        };
+        assert!(known(&update, cay), "{:?}", update.users);
+        assert_eq!(common(), before + 1);
+        stage.end().await;
+    });
+}

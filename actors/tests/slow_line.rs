@@ -39,12 +39,7 @@ fn r10_a_large_answer_over_a_slow_line_is_no_silence() {
         world.datacenter.cut_connections();
         tokio::time::sleep(Duration::from_secs(10)).await;
         let ann_peer: enums::Peer = types::PeerUser { user_id: ann }.into();
-        let access_hash = person.account.access_hash(&ann_peer).await.unwrap();
-        let peer: enums::InputPeer = types::InputPeerUser {
-            user_id: ann,
-            access_hash: access_hash.unwrap(),
-        }
-        .into();
+        let peer = person.account.input_peer(&ann_peer).await.unwrap().unwrap();
         let began = tokio::time::Instant::now();
         let history = functions::messages::GetHistory {
             peer,

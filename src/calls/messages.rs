@@ -1,11 +1,15 @@
-//! Sending, editing and deleting messages.
+//! Sending and editing messages.
 
 use std::future::IntoFuture;
 
 use actogram_tl::{enums, functions, types};
 
-use super::{CallOptions, Pending, Terms, call_options, start};
-use crate::{Api, Error, Msg, PeerRef, Result, Text, text};
+use super::{
+    CallOptions, Pending, Terms, call_options,
+    sent::{message_of, sent_message, updates_in},
+    start,
+};
+use crate::{Api, Error, Markup, Msg, PeerRef, Result, Text, text};
 
 /// Sends a text; see [`Api::send_message`].
 #[must_use = "a message is not sent until the call is awaited or detached"]
@@ -17,6 +21,7 @@ pub struct SendMessage {
     reply_to: Option<i32>,
     silent: bool,
     no_preview: bool,
+    buttons: Option<Markup>,
 }
 
 impl SendMessage {
@@ -29,6 +34,7 @@ impl SendMessage {
             reply_to: None,
             silent: false,
             no_preview: false,
+            buttons: None,
         }
     }
 
@@ -47,6 +53,14 @@ impl SendMessage {
     /// Shows no preview of links.
     pub fn no_preview(mut self) -> Self {
         self.no_preview = true;
+        self
+    }
+
+    /// Puts a keyboard below the message; only bots can. Where the text makes several messages it stands below the last.
+    ///
+    /// What is wrong with the keyboard is an error of the call: [`KeyboardError`](crate::KeyboardError).
+    pub fn buttons(mut self, keyboard: impl Into<Markup>) -> Self {
+        self.buttons = Some(keyboard.into());
         self
     }
 
@@ -73,6 +87,7 @@ impl SendMessage {
         part: &Text,
         entities: Vec<enums::MessageEntity>,
         first: bool,
+        reply_markup: Option<enums::ReplyMarkup>,
     ) -> functions::messages::SendMessage {
         let random_id = self.api.random_id();
         let text = part.as_str().to_owned();
@@ -82,20 +97,26 @@ impl SendMessage {
         let reply_to = self.reply_to.filter(|_| first);
         function.reply_to = reply_to.map(|id| types::InputReplyToMessage::new(id).into());
         function.entities = (!entities.is_empty()).then_some(entities);
+        function.reply_markup = reply_markup;
         function
     }
 
     async fn send_parts(mut self, parts: Vec<(Text, Terms)>) -> Result<Vec<Msg>> {
+        let mut markup = match self.buttons.take() {
+            Some(keyboard) => Some(keyboard.into_schema()?),
+            None => None,
+        };
         let to = self
             .api
             .resolve(std::mem::replace(&mut self.peer, PeerRef::Me))
             .await?;
         let count = parts.len();
         let mut sent: Vec<Msg> = Vec::with_capacity(count);
-        for (part, terms) in parts {
+        for (number, (part, terms)) in parts.into_iter().enumerate() {
+            let markup = markup.take_if(|_| number + 1 == count);
             let outcome = async {
                 let entities = self.api.entities_to_send(&part).await?;
-                let function = self.function(&to, &part, entities, sent.is_empty());
+                let function = self.function(&to, &part, entities, sent.is_empty(), markup);
                 let updates = self.api.invoke_with(&function, terms).await?;
                 sent_message(&self.api, &function, &updates).ok_or(Error::Incomplete {
                     method: SEND.to_owned(),
@@ -170,86 +191,6 @@ impl IntoFuture for SendParts {
     }
 }
 
-/// Finds the message a send made among the updates that answered it.
-fn sent_message(
-    api: &Api,
-    request: &functions::messages::SendMessage,
-    updates: &enums::Updates,
-) -> Option<Msg> {
-    let list = match updates {
-        enums::Updates::Updates(updates) => &updates.updates,
-        enums::Updates::UpdatesCombined(updates) => &updates.updates,
-        enums::Updates::UpdateShortSentMessage(short) => {
-            return Msg::of(
-                api.clone(),
-                &message_of_request(api, request, short)?.into(),
-                false,
-            );
-        }
-        _ => return None,
-    };
-    let id = list.iter().find_map(|update| match update {
-        enums::Update::UpdateMessageId(update) if update.random_id == request.random_id => {
-            Some(update.id)
-        }
-        _ => None,
-    });
-    list.iter().find_map(|update| {
-        message_of(api, update).filter(|message| id.is_none_or(|id| id == message.id()))
-    })
-}
-
-/// A short answer holds only what the datacenter added; the rest stands in the request
-/// (<https://core.telegram.org/constructor/updateShortSentMessage>).
-fn message_of_request(
-    api: &Api,
-    request: &functions::messages::SendMessage,
-    short: &types::UpdateShortSentMessage,
-) -> Option<types::Message> {
-    let peer = match &request.peer {
-        enums::InputPeer::InputPeerSelf => types::PeerUser {
-            user_id: api.me_id()?,
-        }
-        .into(),
-        enums::InputPeer::InputPeerUser(peer) => types::PeerUser {
-            user_id: peer.user_id,
-        }
-        .into(),
-        enums::InputPeer::InputPeerChat(peer) => types::PeerChat {
-            chat_id: peer.chat_id,
-        }
-        .into(),
-        enums::InputPeer::InputPeerChannel(peer) => types::PeerChannel {
-            channel_id: peer.channel_id,
-        }
-        .into(),
-        _ => return None,
-    };
-    let mut message = types::Message::new(short.id, peer, short.date, request.message.clone());
-    message.out = short.out;
-    message.silent = request.silent;
-    message.media.clone_from(&short.media);
-    message.entities.clone_from(&short.entities);
-    message.ttl_period = short.ttl_period;
-    if let Some(enums::InputReplyTo::InputReplyToMessage(reply)) = &request.reply_to {
-        let mut header = types::MessageReplyHeader::new();
-        header.reply_to_msg_id = Some(reply.reply_to_msg_id);
-        message.reply_to = Some(header.into());
-    }
-    Some(message)
-}
-
-fn message_of(api: &Api, update: &enums::Update) -> Option<Msg> {
-    let (message, edited) = match update {
-        enums::Update::UpdateNewMessage(update) => (&update.message, false),
-        enums::Update::UpdateNewChannelMessage(update) => (&update.message, false),
-        enums::Update::UpdateEditMessage(update) => (&update.message, true),
-        enums::Update::UpdateEditChannelMessage(update) => (&update.message, true),
-        _ => return None,
-    };
-    Msg::of(api.clone(), message, edited)
-}
-
 /// Replaces the text of a message; see [`Api::edit_message`].
 #[must_use = "a message is not edited until the call is awaited or detached"]
 pub struct EditMessage {
@@ -258,6 +199,8 @@ pub struct EditMessage {
     peer: PeerRef,
     id: i32,
     text: Text,
+    buttons: Option<Markup>,
+    no_preview: bool,
 }
 
 impl EditMessage {
@@ -268,7 +211,21 @@ impl EditMessage {
             peer,
             id,
             text,
+            buttons: None,
+            no_preview: false,
         }
+    }
+
+    /// The keyboard below the message from now on; only bots can. Without it a keyboard that was there goes away.
+    pub fn buttons(mut self, keyboard: impl Into<Markup>) -> Self {
+        self.buttons = Some(keyboard.into());
+        self
+    }
+
+    /// Shows no preview of links.
+    pub fn no_preview(mut self) -> Self {
+        self.no_preview = true;
+        self
     }
 }
 
@@ -284,22 +241,26 @@ impl IntoFuture for EditMessage {
             peer,
             id,
             text,
+            buttons,
+            no_preview,
         } = self;
         let terms = options.terms(&api);
         let account = api.clone();
         start(&api, METHOD, &options, async move {
+            let reply_markup = match buttons {
+                Some(keyboard) => Some(keyboard.into_schema()?),
+                None => None,
+            };
             let entities = account.entities_to_send(&text).await?;
             let mut function =
                 functions::messages::EditMessage::new(account.resolve(peer).await?, id);
             function.message = Some(text.as_str().to_owned());
             function.entities = (!entities.is_empty()).then_some(entities);
+            function.reply_markup = reply_markup;
+            function.no_webpage = no_preview;
             let updates = account.invoke_with(&function, terms).await?;
-            let list = match &updates {
-                enums::Updates::Updates(updates) => &updates.updates[..],
-                enums::Updates::UpdatesCombined(updates) => &updates.updates[..],
-                _ => &[],
-            };
-            list.iter()
+            updates_in(&updates)
+                .iter()
                 .find_map(|update| message_of(&account, update))
                 .ok_or(Error::Incomplete {
                     method: METHOD.to_owned(),
@@ -309,54 +270,4 @@ impl IntoFuture for EditMessage {
     }
 }
 
-/// Deletes messages; see [`Api::delete_messages`].
-#[must_use = "nothing is deleted until the call is awaited or detached"]
-pub struct DeleteMessages {
-    pub(crate) api: Api,
-    pub(crate) options: CallOptions,
-    ids: Vec<i32>,
-    only_for_me: bool,
-}
-
-impl DeleteMessages {
-    pub(crate) fn new(api: Api, ids: Vec<i32>) -> Self {
-        Self {
-            api,
-            options: CallOptions::default(),
-            ids,
-            only_for_me: false,
-        }
-    }
-
-    /// Deletes for this account only; the others keep the messages.
-    pub fn only_for_me(mut self) -> Self {
-        self.only_for_me = true;
-        self
-    }
-}
-
-impl IntoFuture for DeleteMessages {
-    type Output = Result<()>;
-    type IntoFuture = Pending<()>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        const METHOD: &str = "messages.deleteMessages";
-        let Self {
-            api,
-            options,
-            ids,
-            only_for_me,
-        } = self;
-        let terms = options.terms(&api);
-        let account = api.clone();
-        start(&api, METHOD, &options, async move {
-            let function = functions::messages::DeleteMessages {
-                revoke: !only_for_me,
-                id: ids,
-            };
-            account.invoke_with(&function, terms).await.map(drop)
-        })
-    }
-}
-
-call_options!(SendMessage, SendParts, EditMessage, DeleteMessages);
+call_options!(SendMessage, SendParts, EditMessage);

@@ -1,15 +1,27 @@
 //! Calls as builders: nothing is sent until one is awaited or detached.
 
+mod actions;
+mod arguments;
+mod chats;
+mod click;
+mod media;
 mod messages;
 mod queries;
 mod raw;
+mod sent;
 
 use std::{future::Future, pin::Pin, time::Duration};
 
 use actogram_actors::{CallError, CallPolicy, Place};
 use tokio::task::AbortHandle;
 
-pub use messages::{DeleteMessages, EditMessage, SendMessage, SendParts};
+pub use actions::{
+    DeleteMessages, ForwardMessage, ForwardMessages, PinMessage, Reaction, SendReaction,
+};
+pub use chats::{ExportInvite, JoinChat, LeaveChat};
+pub use click::{CallbackAnswer, ClickButton, Clicked};
+pub use media::{Media, SendMedia};
+pub use messages::{EditMessage, SendMessage, SendParts};
 pub use queries::{AnswerCallback, AnswerInline};
 pub(crate) use raw::decode;
 pub use raw::{CallByName, Invoke};

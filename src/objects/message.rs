@@ -1,12 +1,20 @@
 //! A message that knows its account and so can be answered, edited and deleted.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use actogram_tl::{enums, types};
 
 use crate::{
-    Api, PeerId, Text,
-    calls::{DeleteMessages, EditMessage, SendMessage},
+    Api, Button, ButtonChoice, Error, PeerId, PeerRef, Result, Text,
+    calls::{
+        ClickButton, DeleteMessages, EditMessage, ForwardMessage, PinMessage, Reaction,
+        SendMessage, SendReaction,
+    },
+    keyboard,
     text::from_schema,
 };
 
@@ -124,7 +132,93 @@ impl Msg {
 
     /// Deletes it for everybody.
     pub fn delete(&self) -> DeleteMessages {
-        self.api.delete_messages([self.id()])
+        self.api.delete_messages(self, [self.id()])
+    }
+
+    /// Forwards it to another chat; the answer is the copy.
+    pub fn forward(&self, to: impl Into<PeerRef>) -> ForwardMessage {
+        ForwardMessage::new(self, to.into())
+    }
+
+    /// Reacts to it, with an emoji or a custom one.
+    pub fn react(&self, reaction: impl Into<Reaction>) -> SendReaction {
+        self.api.send_reaction(self, self.id(), reaction)
+    }
+
+    /// Takes the account's reaction back.
+    pub fn unreact(&self) -> SendReaction {
+        self.api.remove_reaction(self, self.id())
+    }
+
+    /// Pins it, for all who see it.
+    pub fn pin(&self) -> PinMessage {
+        self.api.pin_message(self, self.id())
+    }
+
+    /// Unpins it.
+    pub fn unpin(&self) -> PinMessage {
+        self.api.unpin_message(self, self.id())
+    }
+
+    /// Whether it is pinned, as far as this state of it tells.
+    pub fn is_pinned(&self) -> bool {
+        self.raw.pinned
+    }
+
+    /// What goes with the text (<https://core.telegram.org/type/MessageMedia>): a photo, a file, a place, dice.
+    pub fn media(&self) -> Option<&enums::MessageMedia> {
+        let none = enums::MessageMedia::MessageMediaEmpty;
+        self.raw.media.as_ref().filter(|media| **media != none)
+    }
+
+    /// Saves its photo or file into this directory.
+    ///
+    /// # Errors
+    /// Always one: [`Error::Argument`] if the message has neither, else [`Error::NotBuilt`], since transfers of files are
+    /// not built yet. `upload.getFile` can be called by [`Api::invoke`].
+    pub async fn download(&self, directory: impl AsRef<Path>) -> Result<PathBuf> {
+        let has_file = matches!(
+            self.media(),
+            Some(
+                enums::MessageMedia::MessageMediaPhoto(_)
+                    | enums::MessageMedia::MessageMediaDocument(_)
+            )
+        );
+        if !has_file {
+            let why = format!(
+                "message {} has no photo or file to be saved in {}",
+                self.id(),
+                directory.as_ref().display()
+            );
+            return Err(Error::argument("download", why));
+        }
+        Err(Error::NotBuilt {
+            what: "downloading files",
+        })
+    }
+
+    /// Presses one of its buttons: by what is written on it, by its number, or by its row and place in it, from 0. For
+    /// accounts of people.
+    ///
+    /// The bot has 15 s or so to answer; then it is `BOT_RESPONSE_TIMEOUT`.
+    ///
+    /// ```no_run
+    /// # async fn act(message: actogram::Msg) -> actogram::Result<()> {
+    /// use actogram::Clicked;
+    ///
+    /// if let Clicked::Answered(answer) = message.click("Yes").await? {
+    ///     println!("{:?}", answer.text);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn click(&self, button: impl Into<ButtonChoice>) -> ClickButton {
+        ClickButton::new(self.clone(), button.into())
+    }
+
+    /// Its buttons, row by row: those below it, or those it puts in place of the reader's keyboard.
+    pub fn buttons(&self) -> Vec<Button> {
+        let markup = self.raw.reply_markup.as_ref();
+        markup.map(keyboard::buttons).unwrap_or_default()
     }
 }
 

@@ -13,3 +13,4 @@ pub use inline_query::{InlineQuery, article};
 pub use message::Msg;
 pub use service::ServiceMsg;
 pub use update::Update;
+pub(crate) use update::peer_of;

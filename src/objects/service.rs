@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use actogram_tl::{enums, types};
 
-use crate::{Api, PeerId, Update};
+use crate::{
+    Api, PeerId, Text, Update,
+    calls::{DeleteMessages, SendMessage},
+};
 
 /// A service message (<https://core.telegram.org/constructor/messageService>). Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +59,29 @@ impl ServiceMsg {
     /// Whether the account itself did it.
     pub fn outgoing(&self) -> bool {
         self.raw.out
+    }
+
+    /// The number of the message it is about: of the one that was pinned, say.
+    pub fn reply_to(&self) -> Option<i32> {
+        match &self.raw.reply_to {
+            Some(enums::MessageReplyHeader::MessageReplyHeader(header)) => header.reply_to_msg_id,
+            _ => None,
+        }
+    }
+
+    /// Answers in the same chat, as a reply to this message.
+    pub fn reply(&self, text: impl Into<Text>) -> SendMessage {
+        self.api.send_message(self, text).reply_to(self.id())
+    }
+
+    /// Answers in the same chat, without quoting this message.
+    pub fn answer(&self, text: impl Into<Text>) -> SendMessage {
+        self.api.send_message(self, text)
+    }
+
+    /// Deletes it for everybody.
+    pub fn delete(&self) -> DeleteMessages {
+        self.api.delete_messages(self, [self.id()])
     }
 
     /// The account it belongs to.

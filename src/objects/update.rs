@@ -64,26 +64,7 @@ impl Update {
 
     /// The chat this update belongs to, if it belongs to one.
     pub fn peer(&self) -> Option<PeerId> {
-        use enums::Update as U;
-        if let Some(message) = self.raw_message() {
-            return message_peer(message);
-        }
-        Some(match self.raw() {
-            U::UpdateUserTyping(update) => PeerId::User(update.user_id),
-            U::UpdateChatUserTyping(update) => PeerId::Chat(update.chat_id),
-            U::UpdateUserStatus(update) => PeerId::User(update.user_id),
-            U::UpdateUserName(update) => PeerId::User(update.user_id),
-            U::UpdateReadHistoryInbox(update) => PeerId::from(&update.peer),
-            U::UpdateReadHistoryOutbox(update) => PeerId::from(&update.peer),
-            U::UpdateChatParticipantAdd(update) => PeerId::Chat(update.chat_id),
-            U::UpdateChatParticipantDelete(update) => PeerId::Chat(update.chat_id),
-            U::UpdateReadChannelInbox(update) => PeerId::Channel(update.channel_id),
-            U::UpdateDeleteChannelMessages(update) => PeerId::Channel(update.channel_id),
-            U::UpdateBotCallbackQuery(update) => PeerId::from(&update.peer),
-            U::UpdateInlineBotCallbackQuery(update) => PeerId::User(update.user_id),
-            U::UpdateBotInlineQuery(update) => PeerId::User(update.user_id),
-            _ => return None,
-        })
+        peer_of(self.raw())
     }
 
     /// The update as JSON: `_` names the constructor, fields are snake_case, bytes are base64.
@@ -100,15 +81,43 @@ impl Update {
     }
 
     pub(crate) fn raw_message(&self) -> Option<&enums::Message> {
-        use enums::Update as U;
-        match self.raw() {
-            U::UpdateNewMessage(update) => Some(&update.message),
-            U::UpdateNewChannelMessage(update) => Some(&update.message),
-            U::UpdateEditMessage(update) => Some(&update.message),
-            U::UpdateEditChannelMessage(update) => Some(&update.message),
-            _ => None,
-        }
+        message_in(self.raw())
     }
+}
+
+fn message_in(update: &enums::Update) -> Option<&enums::Message> {
+    use enums::Update as U;
+    match update {
+        U::UpdateNewMessage(update) => Some(&update.message),
+        U::UpdateNewChannelMessage(update) => Some(&update.message),
+        U::UpdateEditMessage(update) => Some(&update.message),
+        U::UpdateEditChannelMessage(update) => Some(&update.message),
+        _ => None,
+    }
+}
+
+/// The chat an update belongs to, if it belongs to one.
+pub(crate) fn peer_of(update: &enums::Update) -> Option<PeerId> {
+    use enums::Update as U;
+    if let Some(message) = message_in(update) {
+        return message_peer(message);
+    }
+    Some(match update {
+        U::UpdateUserTyping(update) => PeerId::User(update.user_id),
+        U::UpdateChatUserTyping(update) => PeerId::Chat(update.chat_id),
+        U::UpdateUserStatus(update) => PeerId::User(update.user_id),
+        U::UpdateUserName(update) => PeerId::User(update.user_id),
+        U::UpdateReadHistoryInbox(update) => PeerId::from(&update.peer),
+        U::UpdateReadHistoryOutbox(update) => PeerId::from(&update.peer),
+        U::UpdateChatParticipantAdd(update) => PeerId::Chat(update.chat_id),
+        U::UpdateChatParticipantDelete(update) => PeerId::Chat(update.chat_id),
+        U::UpdateReadChannelInbox(update) => PeerId::Channel(update.channel_id),
+        U::UpdateDeleteChannelMessages(update) => PeerId::Channel(update.channel_id),
+        U::UpdateBotCallbackQuery(update) => PeerId::from(&update.peer),
+        U::UpdateInlineBotCallbackQuery(update) => PeerId::User(update.user_id),
+        U::UpdateBotInlineQuery(update) => PeerId::User(update.user_id),
+        _ => return None,
+    })
 }
 
 fn message_peer(message: &enums::Message) -> Option<PeerId> {

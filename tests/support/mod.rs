@@ -13,6 +13,7 @@ pub mod http;
 pub mod lanes;
 pub mod processes;
 pub mod proxies;
+pub mod room;
 pub mod virtual_time;
 
 use std::{

@@ -15,6 +15,7 @@ mod retry;
 mod room;
 mod short;
 mod stream;
+mod unaccompanied;
 
 pub use channel_stream::{ChannelDelivery, ChannelInput, ChannelRequest, ChannelStream};
 pub(crate) use delivery::Ledger;
@@ -22,5 +23,5 @@ pub use delivery::{DedupeId, DeliveredUpdate, Done, Entities, UpdateSink};
 pub(crate) use passing::MANY_QUERIES;
 pub use passing::Passing;
 pub(crate) use room::{FEW, Room};
-pub(crate) use short::sender_of_short;
 pub use stream::{Delivery, Request, UpdateStream};
+pub(crate) use unaccompanied::{unaccompanied, without_unknown};

@@ -1,23 +1,9 @@
 //! Short forms of updates, written out (<https://core.telegram.org/constructor/updateShortMessage>).
 
-use actogram_store::{PeerKey, PeerKind};
 use actogram_tl::{enums, types};
 
 fn user(user_id: i64) -> enums::Peer {
     types::PeerUser { user_id }.into()
-}
-
-/// The peers a short form speaks of. It brings none of them along: one that is not known makes it a gap.
-pub(crate) fn sender_of_short(updates: &enums::Updates) -> Option<PeerKey> {
-    let id = match updates {
-        enums::Updates::UpdateShortMessage(short) => short.user_id,
-        enums::Updates::UpdateShortChatMessage(short) => short.from_id,
-        _ => return None,
-    };
-    Some(PeerKey {
-        kind: PeerKind::User,
-        id,
-    })
 }
 
 /// A message of a private chat, in full. `me` is the account's own id.

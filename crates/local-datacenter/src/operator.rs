@@ -2,6 +2,7 @@
 
 mod bots;
 mod channels;
+mod documents;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -102,6 +102,7 @@ impl Account {
                 record.time_offsets.insert(dc, seconds);
             }
             Write::Peer(peer) => self.put_peer(peer),
+            Write::Usernames { key, usernames } => self.put_usernames(key, usernames),
             Write::Position(position) => {
                 record.position = Some(position);
                 self.forget_handled(Stream::Common, position.pts);
@@ -147,24 +148,41 @@ impl Account {
         if peer.min && known.is_some_and(|known| !known.min) {
             return;
         }
-        for name in known
+        peer.seen_in = match known {
+            _ if !peer.min => None,
+            Some(known) => peer.seen_in.or(known.seen_in),
+            None => peer.seen_in,
+        };
+        let usernames = std::mem::take(&mut peer.usernames);
+        let key = peer.key;
+        peer.usernames = known
             .map(|known| known.usernames.clone())
-            .unwrap_or_default()
-        {
+            .unwrap_or_default();
+        self.peers.insert(key, peer);
+        self.put_usernames(key, usernames);
+    }
+
+    fn put_usernames(&mut self, key: PeerKey, mut usernames: Vec<String>) {
+        let Some(known) = self.peers.get_mut(&key) else {
+            return;
+        };
+        for name in std::mem::take(&mut known.usernames) {
             self.usernames.remove(&name);
         }
-        for name in &mut peer.usernames {
+        for name in &mut usernames {
             *name = name.to_lowercase();
-            if let Some(before) = self.usernames.insert(name.clone(), peer.key)
-                && before != peer.key
+            if let Some(before) = self.usernames.insert(name.clone(), key)
+                && before != key
                 && let Some(before) = self.peers.get_mut(&before)
             {
                 before.usernames.retain(|other| other != name);
             }
         }
-        peer.usernames.sort();
-        peer.usernames.dedup();
-        self.peers.insert(peer.key, peer);
+        usernames.sort();
+        usernames.dedup();
+        if let Some(known) = self.peers.get_mut(&key) {
+            known.usernames = usernames;
+        }
     }
 }
 

@@ -37,7 +37,8 @@ impl Slot {
             Write::DcOptions(_) => Self::DcOptions,
             Write::MainDc(_) => Self::MainDc,
             Write::SelfUser(_) => Self::SelfUser,
-            Write::Forget => return None,
+            // Usernames move from peer to peer: nothing may be put past them.
+            Write::Forget | Write::Usernames { .. } => return None,
         })
     }
 }
@@ -81,6 +82,12 @@ impl Pending {
                     && !kept.min
                 {
                     return;
+                }
+                let mut write = write;
+                if let (Write::Peer(kept), Write::Peer(new)) = (&*kept, &mut write)
+                    && new.min
+                {
+                    new.seen_in = new.seen_in.or(kept.seen_in);
                 }
                 *kept = write;
             }

@@ -59,6 +59,16 @@ pub struct PeerKey {
     pub id: i64,
 }
 
+/// Where a peer was seen of which no more than an abbreviated object is known: it is addressed by that
+/// (<https://core.telegram.org/api/min>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SeenIn {
+    /// The chat the message stands in.
+    pub chat: PeerKey,
+    /// The message's number.
+    pub message: i32,
+}
+
 /// A peer, as far as addressing it needs (<https://core.telegram.org/api/peers>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerRecord {
@@ -71,6 +81,8 @@ pub struct PeerRecord {
     pub min: bool,
     /// Its usernames, without `@`. Compared without regard to case.
     pub usernames: Vec<String>,
+    /// For `min` records: a message that names it. A `min` record without one keeps that of the `min` record before.
+    pub seen_in: Option<SeenIn>,
 }
 
 /// The common update position (<https://core.telegram.org/api/updates>): every update up to it has been handled.

@@ -39,6 +39,13 @@ pub enum Write {
     },
     /// Adds or replaces a peer; see [`PeerRecord::min`].
     Peer(PeerRecord),
+    /// The usernames of a peer from now on, without `@`. Nothing if the peer is not known.
+    Usernames {
+        /// Whose.
+        key: PeerKey,
+        /// All of them.
+        usernames: Vec<String>,
+    },
     /// Every update up to here has been handled. Forgets [`Write::Handled`] at or below it.
     Position(Position),
     /// The same for a channel.

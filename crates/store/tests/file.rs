@@ -12,7 +12,10 @@ use std::{
 };
 
 use actogram_crypto::AuthKey;
-use actogram_store::{AuthKeyRecord, ChannelPosition, KeyKind, Position, Store, StoreError, Write};
+use actogram_store::{
+    AuthKeyRecord, ChannelPosition, KeyKind, PeerKey, PeerKind, PeerRecord, Position, SeenIn,
+    Store, StoreError, Write,
+};
 
 const PATH: &str = "ACTOGRAM_STORE_TEST_PATH";
 
@@ -248,13 +251,55 @@ fn a_file_of_the_first_format_is_brought_up_to_date() {
     }
     rusqlite::Connection::open(&path)
         .unwrap()
-        .execute_batch("ALTER TABLE channel DROP COLUMN behind; PRAGMA user_version = 1;")
+        .execute_batch(&format!(
+            "{WITHOUT_SEEN_IN} ALTER TABLE channel DROP COLUMN behind; PRAGMA user_version = 1;"
+        ))
         .unwrap();
     for _ in 0..2 {
         let store = Store::open(&path).unwrap();
         let account = store.account("a");
         assert_eq!(account.load().wait().unwrap().channels, [at]);
     }
+}
+
+const WITHOUT_SEEN_IN: &str =
+    "ALTER TABLE peer DROP COLUMN seen_kind; ALTER TABLE peer DROP COLUMN seen_id;
+    ALTER TABLE peer DROP COLUMN seen_message;";
+
+#[test]
+fn peers_of_the_second_format_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let key = PeerKey {
+        kind: PeerKind::User,
+        id: 5,
+    };
+    let mut peer = PeerRecord {
+        key,
+        access_hash: Some(9),
+        min: true,
+        usernames: vec!["name".to_owned()],
+        seen_in: None,
+    };
+    {
+        let store = Store::open(&path).unwrap();
+        store.account("a").write(Write::Peer(peer.clone()));
+        store.flush().wait().unwrap();
+    }
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(&format!("{WITHOUT_SEEN_IN} PRAGMA user_version = 2;"))
+        .unwrap();
+    let store = Store::open(&path).unwrap();
+    let account = store.account("a");
+    assert_eq!(account.peer(key).wait().unwrap(), Some(peer.clone()));
+    peer.seen_in = Some(SeenIn {
+        chat: key,
+        message: 7,
+    });
+    account.write(Write::Peer(peer.clone()));
+    store.flush().wait().unwrap();
+    assert_eq!(account.peer(key).wait().unwrap(), Some(peer));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use actogram_crypto::AuthKey;
 use actogram_store::{
     AuthKeyRecord, ChannelPosition, DcOption, Durability, KeyKind, MemoryStorage, PeerKey,
-    PeerKind, PeerRecord, Position, SaltRecord, SelfUser, SqliteStorage, Storage, Store,
+    PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser, SqliteStorage, Storage, Store,
     StoreOptions, Stream, Write,
 };
 use proptest::prelude::*;
@@ -25,6 +25,7 @@ fn peer(id: i64, access_hash: i64, min: bool, usernames: &[&str]) -> PeerRecord 
         access_hash: Some(access_hash),
         min,
         usernames: usernames.iter().map(|name| (*name).to_owned()).collect(),
+        seen_in: None,
     }
 }
 
@@ -231,6 +232,85 @@ fn a_min_peer_never_replaces_a_full_one() {
 }
 
 #[test]
+fn a_min_peer_keeps_where_it_was_seen_until_it_is_known_in_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = PeerKey {
+        kind: PeerKind::User,
+        id: 1,
+    };
+    let chat = PeerKey {
+        kind: PeerKind::Channel,
+        id: 5,
+    };
+    let seen = |message| Some(SeenIn { chat, message });
+    for store in [
+        Store::memory(),
+        Store::open(directory.path().join("store")).unwrap(),
+    ] {
+        let account = store.account("a");
+        let put = |min, message: Option<i32>| {
+            let mut record = peer(1, 10, min, &[]);
+            record.seen_in = message.and_then(seen);
+            account.write(Write::Peer(record));
+        };
+        let known = || account.peer(key).wait().unwrap().unwrap().seen_in;
+        put(true, Some(7));
+        put(true, None);
+        assert_eq!(known(), seen(7), "within one group");
+        store.flush().wait().unwrap();
+        put(true, None);
+        assert_eq!(known(), seen(7), "after it has been committed");
+        put(true, Some(8));
+        assert_eq!(known(), seen(8));
+        put(false, Some(9));
+        assert_eq!(known(), None, "it is not needed any more");
+        store.flush().wait().unwrap();
+        put(true, Some(10));
+        assert_eq!(known(), None);
+        assert!(
+            store.account("b").peer(key).wait().unwrap().is_none(),
+            "other accounts know nothing of it"
+        );
+    }
+}
+
+#[test]
+fn usernames_change_without_the_rest_of_a_peer() {
+    let directory = tempfile::tempdir().unwrap();
+    for store in [
+        Store::memory(),
+        Store::open(directory.path().join("store")).unwrap(),
+    ] {
+        let account = store.account("a");
+        let rename = |id, names: &[&str]| {
+            account.write(Write::Usernames {
+                key: PeerKey {
+                    kind: PeerKind::User,
+                    id,
+                },
+                usernames: names.iter().map(|name| (*name).to_owned()).collect(),
+            });
+        };
+        let owner = |name| {
+            let found = account.peer_by_username(name).wait().unwrap();
+            found.map(|peer| (peer.key.id, peer.access_hash))
+        };
+        account.write(Write::Peer(peer(1, 10, false, &["first"])));
+        rename(1, &["Second", "third"]);
+        rename(9, &["nobody"]);
+        assert_eq!(owner("first"), None);
+        assert_eq!(owner("second"), Some((1, Some(10))));
+        assert_eq!(owner("nobody"), None, "that peer is not known");
+        account.write(Write::Peer(peer(2, 20, false, &["fourth"])));
+        rename(2, &["third"]);
+        assert_eq!(owner("third"), Some((2, Some(20))));
+        account.write(Write::Peer(peer(1, 10, false, &["fourth"])));
+        assert_eq!(owner("second"), None);
+        assert_eq!(owner("fourth"), Some((1, Some(10))));
+    }
+}
+
+#[test]
 fn a_username_moves_to_its_new_owner() {
     let directory = tempfile::tempdir().unwrap();
     for store in [
@@ -338,9 +418,10 @@ fn any_write() -> impl Strategy<Value = Write> {
             1_i64..4,
             any::<i64>(),
             any::<bool>(),
-            proptest::collection::vec("[aAbB]{1,2}", 0..3)
+            proptest::collection::vec("[aAbB]{1,2}", 0..3),
+            proptest::option::of(0..9)
         )
-            .prop_map(|(id, hash, min, names)| {
+            .prop_map(|(id, hash, min, names, seen)| {
                 Write::Peer(PeerRecord {
                     key: PeerKey {
                         kind: PeerKind::Channel,
@@ -349,8 +430,24 @@ fn any_write() -> impl Strategy<Value = Write> {
                     access_hash: Some(hash),
                     min,
                     usernames: names,
+                    seen_in: seen.map(|message| SeenIn {
+                        chat: PeerKey {
+                            kind: PeerKind::Chat,
+                            id,
+                        },
+                        message,
+                    }),
                 })
             }),
+        (1_i64..4, proptest::collection::vec("[aAbB]{1,2}", 0..3)).prop_map(|(id, usernames)| {
+            Write::Usernames {
+                key: PeerKey {
+                    kind: PeerKind::Channel,
+                    id,
+                },
+                usernames,
+            }
+        }),
         (0..9, 0..9).prop_map(|(pts, qts)| Write::Position(Position {
             pts,
             qts,

@@ -6,8 +6,8 @@ use super::channel::{Channel, Member};
 use super::hex::TlBytes;
 use super::mailbox::{QtsChange, SeqChange};
 use super::records::{
-    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Draft, KeyEntry,
-    Message, MessageUid, Password, PeerKey, Reacted, User, UserId,
+    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Document, Draft,
+    Invite, KeyEntry, Message, MessageUid, Password, PeerKey, Reacted, User, UserId,
 };
 use super::secret::SecretBytes;
 
@@ -117,6 +117,13 @@ pub enum Event {
         /// Ids by mailbox.
         deleted: Vec<(UserId, Vec<i32>)>,
     },
+    /// Copies were pinned or unpinned.
+    CopiesPinned {
+        /// Mailbox, dialog in it, and ids.
+        pinned: Vec<(UserId, PeerKey, Vec<i32>)>,
+        /// Pinned, not unpinned.
+        pin: bool,
+    },
     /// Incoming messages were read.
     InboxRead {
         /// Whose mailbox.
@@ -153,6 +160,12 @@ pub enum Event {
         /// What changed.
         change: SeqChange,
     },
+    /// A new file.
+    DocumentPut(Document),
+    /// No file reference that was told is good any more.
+    ReferencesExpired,
+    /// A new invite link, or new values of an old one.
+    InvitePut(Invite),
     /// The records of an account's past updates were thrown away: an older position gets `differenceTooLong`.
     UpdatesForgotten {
         /// Whose.

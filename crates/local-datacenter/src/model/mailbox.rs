@@ -48,6 +48,15 @@ pub enum BoxChange {
         /// Up to this id.
         max_id: i32,
     },
+    /// Messages were pinned or unpinned.
+    Pinned {
+        /// The dialog.
+        peer: PeerKey,
+        /// Their ids here.
+        ids: Vec<i32>,
+        /// Pinned, not unpinned.
+        pinned: bool,
+    },
 }
 
 /// A [`BoxChange`] with the number of steps it took; its position is the key it is recorded under.
@@ -157,6 +166,8 @@ pub struct Dialog {
     pub read_outbox_max: i32,
     /// Unsent text.
     pub draft: Option<Draft>,
+    /// Pinned messages.
+    pub pinned: BTreeSet<i32>,
 }
 
 /// One account's messages, dialogs and record of updates.
@@ -242,10 +253,32 @@ impl Mailbox {
             for id in &gone {
                 dialog.ids.remove(id);
                 dialog.unread.remove(id);
+                dialog.pinned.remove(id);
             }
         }
         let count = i32::try_from(gone.len()).unwrap_or(i32::MAX);
         Some(self.record(count, BoxChange::Deleted { ids: gone }))
+    }
+
+    /// Pins or unpins messages of a dialog; returns the position, or nothing if that changes nothing.
+    pub(super) fn pin(&mut self, peer: PeerKey, ids: &[i32], pinned: bool) -> Option<i32> {
+        let dialog = self.dialogs.get_mut(&peer)?;
+        let mut changed = Vec::new();
+        for id in ids {
+            let news = if pinned {
+                dialog.ids.contains(id) && dialog.pinned.insert(*id)
+            } else {
+                dialog.pinned.remove(id)
+            };
+            if news {
+                changed.push(*id);
+            }
+        }
+        let count = i32::try_from(changed.len()).unwrap_or(i32::MAX);
+        (count > 0).then(|| {
+            let ids = changed;
+            self.record(count, BoxChange::Pinned { peer, ids, pinned })
+        })
     }
 
     /// Marks incoming messages as read; returns the position, or nothing if that changes nothing.

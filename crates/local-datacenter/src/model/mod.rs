@@ -24,8 +24,8 @@ pub use mailbox::{
 };
 pub use records::{
     Action, AuthKeyId, Authorization, Bot, BotCommands, ChannelId, Chat, ChatId, ClientInfo,
-    Contact, Draft, Forward, KeyEntry, Message, MessageUid, Participant, Password, PeerKey, Place,
-    Reacted, User, UserId,
+    Contact, Document, Draft, Forward, Invite, KeyEntry, Message, MessageUid, Participant,
+    Password, PeerKey, Place, Reacted, User, UserId,
 };
 pub use secret::SecretBytes;
 pub(crate) use sessions::SessionKey;

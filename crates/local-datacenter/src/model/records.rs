@@ -1,6 +1,6 @@
 //! What the datacenter knows: plain records without behaviour of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -161,6 +161,55 @@ pub enum Action {
     },
     /// The answered message was pinned.
     PinMessage,
+    /// The author joined by an invite link.
+    JoinedByLink {
+        /// Who made the link.
+        inviter: UserId,
+    },
+}
+
+/// A file that can be sent by reference. Its bytes are not here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Unique id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its kind, as `text/plain`.
+    pub mime_type: String,
+    /// How many bytes it has.
+    pub size: i64,
+    /// Unix time of its making.
+    pub date: i32,
+}
+
+/// A link by which people join a group or channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// What the link ends with.
+    pub hash: String,
+    /// Where it leads to: a group or channel.
+    pub chat: PeerKey,
+    /// Who made it.
+    pub admin: UserId,
+    /// Unix time of its making.
+    pub date: i32,
+    /// Unix time of its end, if it has one.
+    pub expires: Option<i32>,
+    /// So many may join by it, if it is limited.
+    pub usage_limit: Option<i32>,
+    /// So many have joined by it.
+    pub usage: i32,
+    /// Whoever comes by it waits for an administrator.
+    pub request_needed: bool,
+    /// Who waits.
+    pub requested: BTreeSet<UserId>,
+    /// What administrators see it called.
+    pub title: Option<String>,
+    /// It replaced its maker's link before.
+    pub permanent: bool,
+    /// It is no longer good.
+    pub revoked: bool,
 }
 
 /// Where a forwarded message came from.

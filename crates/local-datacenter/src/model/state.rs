@@ -6,8 +6,8 @@ use super::channel::{Channel, ChannelRoom, Member};
 use super::event::Event;
 use super::mailbox::Mailbox;
 use super::records::{
-    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, KeyEntry, Message,
-    MessageUid, Password, PeerKey, Place, User, UserId,
+    AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Document, Invite,
+    KeyEntry, Message, MessageUid, Password, PeerKey, Place, User, UserId,
 };
 use super::secret::SecretBytes;
 
@@ -43,6 +43,10 @@ pub struct State {
     pub(crate) phones: BTreeMap<String, UserId>,
     pub(crate) passwords: BTreeMap<UserId, Password>,
     pub(crate) contacts: BTreeMap<UserId, BTreeMap<UserId, Contact>>,
+    pub(crate) documents: BTreeMap<i64, Document>,
+    /// How often all file references became void.
+    pub(crate) reference_epoch: u32,
+    pub(crate) invites: BTreeMap<String, Invite>,
     pub(crate) random_ids: BTreeMap<(UserId, i64), MessageUid>,
     pub(crate) keys: BTreeMap<AuthKeyId, KeyEntry>,
     pub(crate) temporary_of: BTreeMap<AuthKeyId, AuthKeyId>,
@@ -147,6 +151,14 @@ impl State {
                 self.mailbox_mut(*owner).recorded(change.clone());
             }
             Event::CopiesDeleted { deleted } => return self.delete_copies(deleted),
+            Event::CopiesPinned { pinned, pin } => {
+                let mut touched = Vec::new();
+                for (owner, peer, ids) in pinned {
+                    let pts = self.mailbox_mut(*owner).pin(*peer, ids, *pin);
+                    touched.extend(Self::touched(Stream::Account(*owner), pts));
+                }
+                return touched;
+            }
             Event::InboxRead {
                 owner,
                 peer,
@@ -175,6 +187,13 @@ impl State {
                 self.mailbox_mut(*owner).sequenced(*date, change.clone());
             }
             Event::UpdatesForgotten { owner } => self.mailbox_mut(*owner).forget(),
+            Event::DocumentPut(document) => {
+                self.documents.insert(document.id, document.clone());
+            }
+            Event::ReferencesExpired => self.reference_epoch += 1,
+            Event::InvitePut(invite) => {
+                self.invites.insert(invite.hash.clone(), invite.clone());
+            }
             Event::ChannelPut(channel) => self.put_channel(channel),
             Event::ChannelMemberPut {
                 channel,
@@ -489,6 +508,17 @@ impl State {
                 .map(|dialog| dialog.ids.iter().copied().collect()),
         }
         .unwrap_or_default()
+    }
+
+    /// The messages that are pinned in a dialog of `viewer`.
+    pub fn pinned(&self, viewer: UserId, peer: PeerKey) -> Option<&BTreeSet<i32>> {
+        match peer {
+            PeerKey::Channel(channel) => self.channels.get(&channel).map(|room| &room.pinned),
+            _ => self
+                .mailbox(viewer)
+                .and_then(|mailbox| mailbox.dialogs.get(&peer))
+                .map(|dialog| &dialog.pinned),
+        }
     }
 
     /// The message that `viewer` knows as `id` in a dialog.

@@ -52,6 +52,8 @@ pub struct Delay {
 pub enum PushFault {
     /// They are not sent: the receiver finds a gap.
     Withhold,
+    /// They are sent without the users and chats they speak of.
+    Unaccompanied,
     /// They are sent twice.
     Duplicate,
     /// They are held until the next one and sent after it.

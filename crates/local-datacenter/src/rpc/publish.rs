@@ -85,6 +85,13 @@ impl World {
             .into_iter()
             .partition(|(user, _)| *user == account && ordered != Some(PushFault::Swap));
         self.held = kept;
+        let bare;
+        let updates = if ordered == Some(PushFault::Unaccompanied) {
+            bare = unaccompanied(updates.clone());
+            &bare
+        } else {
+            updates
+        };
         let mut encoded: BTreeMap<i32, Bytes> = BTreeMap::new();
         for (key, layer) in sessions {
             let body = encoded
@@ -108,7 +115,7 @@ impl World {
                     self.outcome.pushes.push(push.clone());
                     self.outcome.pushes.push(push);
                 }
-                None => {
+                Some(PushFault::Unaccompanied) | None => {
                     self.counters.count_push();
                     self.outcome.pushes.push(push);
                 }
@@ -397,4 +404,13 @@ impl Call<'_> {
     pub(crate) fn user_object(&self, viewer: UserId, user: UserId) -> enums::User {
         self.view(viewer, |view| view.user(user))
     }
+}
+
+/// The same updates without the users and chats they speak of.
+fn unaccompanied(mut updates: enums::Updates) -> enums::Updates {
+    if let enums::Updates::Updates(container) = &mut updates {
+        container.users.clear();
+        container.chats.clear();
+    }
+    updates
 }

@@ -57,6 +57,8 @@ pub(super) fn get_full_user(
     );
     full.about = Some(user.about.clone()).filter(|about| !about.is_empty());
     full.can_pin_message = true;
+    let pinned = call.world.state.pinned(me, PeerKey::User(user.id));
+    full.pinned_msg_id = pinned.and_then(|ids| ids.last().copied());
     if let Some(bot) = &user.bot {
         let mut info = types::BotInfo::new();
         info.user_id = Some(user.id);

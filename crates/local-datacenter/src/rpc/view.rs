@@ -359,9 +359,8 @@ impl<'s> View<'s> {
         object.from_id = from_id;
         object.reply_to = reply_to;
         object.fwd_from = self.forward_header(message);
-        object.pinned = matches!(key, PeerKey::Channel(channel)
-            if self.state.channels.get(&channel).is_some_and(|room| room.pinned.contains(&id)));
-        object.media = stored(message.media.as_ref());
+        object.pinned = self.is_pinned(key, id);
+        object.media = self.media(message);
         object.reactions = self.reactions(message);
         if let Some(bot) = message.via_bot {
             self.mention_author(message, bot);
@@ -372,6 +371,11 @@ impl<'s> View<'s> {
         object.reply_markup = stored(message.reply_markup.as_ref());
         object.edit_date = message.edit_date;
         object.into()
+    }
+
+    fn is_pinned(&self, key: PeerKey, id: i32) -> bool {
+        let pinned = self.state.pinned(self.viewer, key);
+        pinned.is_some_and(|pinned| pinned.contains(&id))
     }
 
     fn mentions_viewer(&self, entities: &Option<Vec<enums::MessageEntity>>) -> bool {
@@ -433,6 +437,13 @@ impl<'s> View<'s> {
             }
             .into(),
             Action::PinMessage => enums::MessageAction::MessageActionPinMessage,
+            Action::JoinedByLink { inviter } => {
+                self.mention_author(message, *inviter);
+                types::MessageActionChatJoinedByLink {
+                    inviter_id: *inviter,
+                }
+                .into()
+            }
         }
     }
 
@@ -486,6 +497,21 @@ impl<'s> View<'s> {
                     top_msg_id: None,
                     max_id: *max_id,
                     still_unread_count: *still_unread,
+                    pts,
+                    pts_count,
+                }
+                .into()
+            }
+            BoxChange::Pinned {
+                peer: key,
+                ids,
+                pinned,
+            } => {
+                self.mention(*key);
+                types::UpdatePinnedMessages {
+                    pinned: *pinned,
+                    peer: peer(*key),
+                    messages: ids.clone(),
                     pts,
                     pts_count,
                 }

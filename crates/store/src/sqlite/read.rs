@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::write::{kind_number, peer_kind_number};
 use crate::records::{
     AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, KeyKind, PeerKey, PeerKind,
-    PeerRecord, Position, SaltRecord, SelfUser, Stream,
+    PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream,
 };
 
 pub(super) enum ReadError {
@@ -181,14 +181,28 @@ pub(super) fn peer(
     account: &str,
     key: PeerKey,
 ) -> rusqlite::Result<Option<PeerRecord>> {
-    let Some((account, access_hash, min)) = connection
+    let Some((account, access_hash, min, seen_in)) = connection
         .prepare_cached(
-            "SELECT account, access_hash, min FROM peer
+            "SELECT account, access_hash, min, seen_kind, seen_id, seen_message FROM peer
              WHERE account = (SELECT id FROM account WHERE name = ?1) AND kind = ?2 AND id = ?3",
         )?
         .query_row(
             params![account, peer_kind_number(key.kind), key.id],
-            |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?)),
+            |row| {
+                let seen: (Option<i32>, Option<i64>, Option<i32>) =
+                    (row.get(3)?, row.get(4)?, row.get(5)?);
+                let seen_in = match seen {
+                    (Some(kind), Some(id), Some(message)) => Some(SeenIn {
+                        chat: PeerKey {
+                            kind: peer_kind(kind),
+                            id,
+                        },
+                        message,
+                    }),
+                    _ => None,
+                };
+                Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, seen_in))
+            },
         )
         .optional()?
     else {
@@ -205,6 +219,7 @@ pub(super) fn peer(
         access_hash,
         min,
         usernames,
+        seen_in,
     }))
 }
 
@@ -224,14 +239,18 @@ pub(super) fn peer_by_username(
         .optional()?;
     match found {
         Some((kind, id)) => {
-            let kind = match kind {
-                0 => PeerKind::User,
-                1 => PeerKind::Chat,
-                _ => PeerKind::Channel,
-            };
+            let kind = peer_kind(kind);
             peer(connection, account, PeerKey { kind, id })
         }
         None => Ok(None),
+    }
+}
+
+fn peer_kind(number: i32) -> PeerKind {
+    match number {
+        0 => PeerKind::User,
+        1 => PeerKind::Chat,
+        _ => PeerKind::Channel,
     }
 }
 

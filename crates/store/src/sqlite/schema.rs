@@ -14,7 +14,11 @@ const APPLICATION: i32 = 0x6163_7467;
 pub(super) const FORMAT: i32 = 1 + STEPS.len() as i32;
 
 /// What changed since the first format, a step for each. Steps are only ever added.
-const STEPS: &[&str] = &["ALTER TABLE channel ADD COLUMN behind INTEGER NOT NULL DEFAULT 0"];
+const STEPS: &[&str] = &[
+    "ALTER TABLE channel ADD COLUMN behind INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE peer ADD COLUMN seen_kind INTEGER; ALTER TABLE peer ADD COLUMN seen_id INTEGER;
+     ALTER TABLE peer ADD COLUMN seen_message INTEGER",
+];
 
 /// The bytes of any SQLite file's beginning.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::{
-    records::{KeyKind, PeerKind, PeerRecord, Stream},
+    records::{KeyKind, PeerKey, PeerKind, PeerRecord, Stream},
     storage::Write,
 };
 
@@ -125,6 +125,9 @@ pub(super) fn apply(connection: &Connection, name: &str, write: &Write) -> rusql
                 .execute(params![account, dc, seconds])?;
         }
         Write::Peer(peer) => put_peer(connection, account, peer)?,
+        Write::Usernames { key, usernames } => {
+            put_usernames(connection, account, *key, usernames)?;
+        }
         Write::Position(at) => {
             connection
                 .prepare_cached(
@@ -206,10 +209,16 @@ pub(super) fn apply(connection: &Connection, name: &str, write: &Write) -> rusql
 
 fn put_peer(connection: &Connection, account: i64, peer: &PeerRecord) -> rusqlite::Result<()> {
     let kind = peer_kind_number(peer.key.kind);
+    let seen_in = peer.seen_in.filter(|_| peer.min);
     let changed = connection
         .prepare_cached(
-            "INSERT INTO peer (account, kind, id, access_hash, min) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET access_hash = excluded.access_hash, min = excluded.min
+            "INSERT INTO peer (account, kind, id, access_hash, min, seen_kind, seen_id, seen_message)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT DO UPDATE SET access_hash = excluded.access_hash, min = excluded.min,
+                 seen_kind = iif(excluded.min AND excluded.seen_id IS NULL, peer.seen_kind, excluded.seen_kind),
+                 seen_id = iif(excluded.min AND excluded.seen_id IS NULL, peer.seen_id, excluded.seen_id),
+                 seen_message =
+                     iif(excluded.min AND excluded.seen_id IS NULL, peer.seen_message, excluded.seen_message)
              WHERE NOT excluded.min OR peer.min",
         )?
         .execute(params![
@@ -217,20 +226,34 @@ fn put_peer(connection: &Connection, account: i64, peer: &PeerRecord) -> rusqlit
             kind,
             peer.key.id,
             peer.access_hash,
-            peer.min
+            peer.min,
+            seen_in.map(|seen| peer_kind_number(seen.chat.kind)),
+            seen_in.map(|seen| seen.chat.id),
+            seen_in.map(|seen| seen.message)
         ])?;
     if changed == 0 {
         return Ok(());
     }
+    put_usernames(connection, account, peer.key, &peer.usernames)
+}
+
+fn put_usernames(
+    connection: &Connection,
+    account: i64,
+    key: PeerKey,
+    usernames: &[String],
+) -> rusqlite::Result<()> {
+    let kind = peer_kind_number(key.kind);
     connection
         .prepare_cached("DELETE FROM username WHERE account = ?1 AND kind = ?2 AND id = ?3")?
-        .execute(params![account, kind, peer.key.id])?;
-    for username in &peer.usernames {
+        .execute(params![account, kind, key.id])?;
+    for username in usernames {
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO username (account, username, kind, id) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO username (account, username, kind, id)
+                 SELECT ?1, ?2, kind, id FROM peer WHERE account = ?1 AND kind = ?3 AND id = ?4",
             )?
-            .execute(params![account, username.to_lowercase(), kind, peer.key.id])?;
+            .execute(params![account, username.to_lowercase(), kind, key.id])?;
     }
     Ok(())
 }

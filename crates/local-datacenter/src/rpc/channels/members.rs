@@ -10,7 +10,11 @@ use crate::rpc::errors::{RpcResult, bad};
 /// At most so many members in one answer.
 const MAX_PAGE: usize = 200;
 
-fn check_size(call: &Call<'_>, room: &ChannelRoom, more: usize) -> RpcResult<()> {
+pub(in crate::rpc) fn check_size(
+    call: &Call<'_>,
+    room: &ChannelRoom,
+    more: usize,
+) -> RpcResult<()> {
     if room.current().count() + more > call.world.config.limits.channel_size {
         Err(bad("USERS_TOO_MUCH"))
     } else {

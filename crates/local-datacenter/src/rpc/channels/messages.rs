@@ -7,7 +7,7 @@ use tl::{enums, functions, types};
 
 use crate::model::{Action, ChannelId, Event, PeerKey, Touched, UserId};
 use crate::rpc::call::Call;
-use crate::rpc::errors::{MESSAGE_ID_INVALID, RpcError, RpcResult, bad, forbidden};
+use crate::rpc::errors::{MESSAGE_ID_INVALID, RpcResult, bad, forbidden};
 
 /// At most so many messages in one answer.
 const MAX_PAGE: usize = 100;
@@ -182,17 +182,13 @@ pub(in crate::rpc) fn read_message_contents(
 }
 
 /// `messages.updatePinnedMessage`, in supergroups and channels.
-pub(in crate::rpc) fn update_pinned_message(
+pub(in crate::rpc) fn pin(
     call: &mut Call<'_>,
-    request: functions::messages::UpdatePinnedMessage,
+    channel: ChannelId,
+    id: i32,
+    pinned: bool,
 ) -> RpcResult<enums::Updates> {
     let me = call.me()?;
-    let PeerKey::Channel(channel) = call.input_peer(&request.peer)? else {
-        return Err(RpcError::new(
-            400,
-            "METHOD_NOT_BUILT (messages.updatePinnedMessage outside channels)",
-        ));
-    };
     let room = call.room(channel)?;
     let broadcast = room.channel.broadcast;
     call.require_right(room, |rights| {
@@ -205,19 +201,19 @@ pub(in crate::rpc) fn update_pinned_message(
     let message = call
         .world
         .state
-        .message_in(me, PeerKey::Channel(channel), request.id)
+        .message_in(me, PeerKey::Channel(channel), id)
         .filter(|message| message.action.is_none())
         .ok_or(MESSAGE_ID_INVALID)?;
     let uid = message.uid;
     let mut touched = call.world.commit(Event::ChannelMessagesPinned {
         channel,
-        ids: vec![request.id],
-        pinned: !request.unpin,
+        ids: vec![id],
+        pinned,
     });
     if touched.is_empty() {
         return Err(bad("CHAT_NOT_MODIFIED"));
     }
-    if !request.unpin {
+    if pinned {
         let (_, told) = call.service_message(channel, Action::PinMessage, Some(uid))?;
         touched.extend(told);
     }

@@ -37,7 +37,7 @@ impl Call<'_> {
             .is_some_and(|rights| right(&rights))
     }
 
-    fn require_right(
+    pub(in crate::rpc) fn require_right(
         &self,
         room: &ChannelRoom,
         right: impl Fn(&types::ChatAdminRights) -> bool,
@@ -58,7 +58,7 @@ impl Call<'_> {
     }
 
     /// Changes what somebody is in a channel, and tells the bots that administrate it (and a bot that it is about).
-    fn put_member(&mut self, channel: ChannelId, user: UserId, member: Member) {
+    pub(in crate::rpc) fn put_member(&mut self, channel: ChannelId, user: UserId, member: Member) {
         let old = self
             .room(channel)
             .ok()
@@ -95,14 +95,18 @@ impl Call<'_> {
     }
 
     /// Tells somebody's sessions that what they are in a channel changed.
-    fn tell_standing(&mut self, channel: ChannelId, user: UserId) {
+    pub(in crate::rpc) fn tell_standing(&mut self, channel: ChannelId, user: UserId) {
         let now = self.now;
         self.world
             .sequence(now, user, SeqChange::Channel { channel });
     }
 
     /// A service message in a channel.
-    fn announce_in(&mut self, channel: ChannelId, action: Action) -> RpcResult<Vec<Touched>> {
+    pub(in crate::rpc) fn announce_in(
+        &mut self,
+        channel: ChannelId,
+        action: Action,
+    ) -> RpcResult<Vec<Touched>> {
         Ok(self.service_message(channel, action, None)?.1)
     }
 
@@ -145,7 +149,7 @@ impl Call<'_> {
     }
 
     /// The caller's view of a channel that changed for them alone.
-    fn changed_for_me(&self, channel: ChannelId) -> RpcResult<enums::Updates> {
+    pub(in crate::rpc) fn changed_for_me(&self, channel: ChannelId) -> RpcResult<enums::Updates> {
         let (me, date) = (self.me()?, self.date());
         Ok(self.view(me, |view| {
             let update = view.channel_changed(channel);

@@ -36,7 +36,7 @@ fn participants_update(view: &mut View<'_>, chat: &Chat) -> enums::Update {
 
 impl Call<'_> {
     /// A service message for everyone in `audience`.
-    fn announce(
+    pub(super) fn announce(
         &mut self,
         id: ChatId,
         audience: Vec<UserId>,
@@ -51,7 +51,7 @@ impl Call<'_> {
     }
 
     /// Publishes with the list of members, for those who are among them.
-    fn publish_members(&mut self, touched: &[Touched], chat: &Chat) -> enums::Updates {
+    pub(super) fn publish_members(&mut self, touched: &[Touched], chat: &Chat) -> enums::Updates {
         self.publish_with(touched, &|view, viewer| {
             if chat.participants.contains_key(&viewer) {
                 vec![participants_update(view, chat)]
@@ -61,7 +61,7 @@ impl Call<'_> {
         })
     }
 
-    fn may_administer(&self, chat: &Chat, me: UserId) -> bool {
+    pub(super) fn may_administer(&self, chat: &Chat, me: UserId) -> bool {
         chat.creator == me
             || chat
                 .participants
@@ -324,12 +324,14 @@ pub(in crate::rpc) fn get_full_chat(
             }
             .into()
         };
-        let full = types::ChatFull::new(
+        let mut full = types::ChatFull::new(
             chat.id,
             chat.about.clone(),
             participants,
             types::PeerNotifySettings::new().into(),
         );
+        let pinned = call.world.state.pinned(me, PeerKey::Chat(chat.id));
+        full.pinned_msg_id = pinned.and_then(|ids| ids.last().copied());
         Ok(types::messages::ChatFull {
             full_chat: full.into(),
             chats: view.chats(),

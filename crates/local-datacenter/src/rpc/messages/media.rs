@@ -1,4 +1,4 @@
-//! Media that need no files: contacts, points on the map, dice.
+//! Media without bytes: contacts, points on the map, dice, and files by reference.
 
 use actogram_tl as tl;
 use tl::{Function as _, enums, functions, types};
@@ -7,6 +7,7 @@ use super::send::{Outgoing, with_message_ids};
 use super::{callback, dialogs, parameter_not_built, text};
 use crate::model::{TlBytes, normalize_phone};
 use crate::rpc::call::Call;
+use crate::rpc::documents;
 use crate::rpc::errors::{RpcResult, bad};
 use crate::rpc::view;
 
@@ -68,11 +69,18 @@ fn stored(call: &mut Call<'_>, media: &enums::InputMedia) -> RpcResult<TlBytes> 
             }
             .into()
         }
+        enums::InputMedia::InputMediaDocument(input) => {
+            let document = documents::named(call, &input.id)?;
+            let mut media = types::MessageMediaDocument::new();
+            media.spoiler = input.spoiler;
+            media.document = Some(documents::to_keep(document));
+            media.into()
+        }
         enums::InputMedia::InputMediaEmpty => return Err(bad("MEDIA_EMPTY")),
         _ => {
             return Err(parameter_not_built(
                 functions::messages::SendMedia::NAME,
-                "media other than contacts, points and dice",
+                "media other than contacts, points, dice and files by reference",
             ));
         }
     };
@@ -80,7 +88,7 @@ fn stored(call: &mut Call<'_>, media: &enums::InputMedia) -> RpcResult<TlBytes> 
 }
 
 /// `messages.sendMedia`.
-pub(in crate::rpc) fn send_media(
+pub(crate) fn send_media(
     call: &mut Call<'_>,
     request: functions::messages::SendMedia,
 ) -> RpcResult<enums::Updates> {

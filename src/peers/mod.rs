@@ -1,8 +1,19 @@
 //! The ways to name somebody, and how each becomes something Telegram accepts.
 
+mod info;
+mod input;
+mod notation;
+mod objects;
+mod resolve;
+
 use std::fmt;
 
-use actogram_tl::{enums, types};
+use actogram_tl::enums;
+
+pub(crate) use info::FullInfoCache;
+pub use info::{FULL_INFO_AGE, FullObject, PeerFullInfo, PeerInfo, PeerKind, PeerObject};
+pub(crate) use input::{input_channel, input_peer, input_user};
+pub(crate) use resolve::{chats_in, id_of, invite_error};
 
 /// The chats and channels of the Bot API's numbering (<https://core.telegram.org/api/bots/ids>).
 const CHANNEL_BASE: i64 = 1_000_000_000_000;
@@ -13,9 +24,21 @@ const MONOFORUM: std::ops::RangeInclusive<i64> = 1_002_147_483_649..=3_000_000_0
 
 /// Whom a call is about, in any notation.
 ///
-/// Made from `"@name"`, `"name"`, `"me"`, an id (the Bot API's numbering: users positive, basic groups
-/// negative, channels below −10¹²) as number or text, an [`Update`](crate::Update), a [`Msg`](crate::Msg), or
-/// an `InputPeer` of the schema.
+/// | made from | names |
+/// | --- | --- |
+/// | `"me"` | the account itself |
+/// | `"@name"`, `"name"` | who has this public name |
+/// | `42`, `"42"`, `"-1001234567890"` | an id in the [Bot API's numbering](https://core.telegram.org/api/bots/ids): users positive, basic groups negative, channels below −10¹² |
+/// | `"user#42"`, `"chat#42"`, `"channel#42"` | an id as the schema has it |
+/// | `"+49 160 1234567"` | who has this phone number, as far as they let themselves be found |
+/// | `"https://t.me/name"`, `"t.me/name/7"`, `"name.t.me"`, `"tg://resolve?domain=name"` | who has this public name |
+/// | `"t.me/c/1234567890/7"`, `"tg://privatepost?channel=1234567890&post=7"` | a channel by its id |
+/// | `"t.me/+hash"`, `"t.me/joinchat/hash"`, `"tg://join?invite=hash"` | a chat the account has joined by this invite link |
+/// | [`PeerId`], [`Update`](crate::Update), [`Msg`](crate::Msg), [`ServiceMsg`](crate::ServiceMsg), [`CallbackQuery`](crate::CallbackQuery) | the chat it belongs to |
+/// | `Peer`, `User`, `Chat`, `Message`, `InputPeer`, `InputUser`, `InputChannel` of the schema | that one; of a message, its chat |
+///
+/// Of ids the account needs to know the access hash: it does if it has met the peer
+/// (<https://core.telegram.org/api/peers>).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum PeerRef {
@@ -25,10 +48,14 @@ pub enum PeerRef {
     Username(String),
     /// An id known to this account.
     Id(PeerId),
+    /// A phone number: digits only, with the country's.
+    Phone(String),
+    /// What an invite link ends with.
+    Invite(String),
     /// As the schema has it, with its access hash.
     Input(enums::InputPeer),
-    /// A notation that names nobody; using it is an error that says why.
-    Invalid(String),
+    /// A notation that names nobody; using it is this error.
+    Invalid(PeerError),
 }
 
 /// An id and what kind of peer it is of.
@@ -84,16 +111,6 @@ impl fmt::Display for PeerId {
     }
 }
 
-impl From<&enums::Peer> for PeerId {
-    fn from(peer: &enums::Peer) -> Self {
-        match peer {
-            enums::Peer::PeerUser(user) => Self::User(user.user_id),
-            enums::Peer::PeerChat(chat) => Self::Chat(chat.chat_id),
-            enums::Peer::PeerChannel(channel) => Self::Channel(channel.channel_id),
-        }
-    }
-}
-
 /// Why a peer could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -102,87 +119,43 @@ pub enum PeerError {
     #[error("{0} is no id of a user, group or channel; see https://core.telegram.org/api/bots/ids")]
     Id(i64),
     /// The notation names nobody.
-    #[error("{0:?} names nobody; write @name, an id, or \"me\"")]
+    #[error("{0:?} names nobody; write @name, an id, a t.me link, +phone, or \"me\"")]
     Notation(String),
+    /// The link leads to something else than a chat.
+    #[error("{0:?} is no link to a chat: it leads to something else of Telegram")]
+    NotAChat(String),
+    /// Telegram's support has no public name.
+    #[error("\"support\" is no name: call help.getSupport, and use the user it answers")]
+    Support,
+    /// The object belongs to no chat.
+    #[error("{0} belongs to no chat")]
+    NoChat(&'static str),
     /// The account has never met this peer, so it has no access hash for it.
     #[error("peer {0} is not known to this account: let it write first, or name it by @username")]
     Unknown(PeerId),
     /// Nobody has this public name.
     #[error("nobody is called @{0}")]
     NotOccupied(String),
-}
-
-impl From<&str> for PeerRef {
-    fn from(notation: &str) -> Self {
-        let text = notation.trim();
-        if text.eq_ignore_ascii_case("me") || text.eq_ignore_ascii_case("@me") {
-            return Self::Me;
-        }
-        if let Ok(id) = text.parse::<i64>() {
-            return Self::from(id);
-        }
-        let name = text.strip_prefix('@').unwrap_or(text);
-        // https://core.telegram.org/method/account.checkUsername: letters, digits and underscores, a letter first.
-        let named = name.len() <= 32
-            && name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if named {
-            Self::Username(name.to_owned())
-        } else {
-            Self::Invalid(notation.to_owned())
-        }
-    }
-}
-
-impl From<&String> for PeerRef {
-    fn from(notation: &String) -> Self {
-        Self::from(notation.as_str())
-    }
-}
-
-impl From<String> for PeerRef {
-    fn from(notation: String) -> Self {
-        Self::from(notation.as_str())
-    }
-}
-
-impl From<i64> for PeerRef {
-    fn from(id: i64) -> Self {
-        PeerId::from_bot_api(id).map_or_else(|_| Self::Invalid(id.to_string()), Self::Id)
-    }
-}
-
-impl From<PeerId> for PeerRef {
-    fn from(id: PeerId) -> Self {
-        Self::Id(id)
-    }
-}
-
-impl From<enums::InputPeer> for PeerRef {
-    fn from(peer: enums::InputPeer) -> Self {
-        Self::Input(peer)
-    }
-}
-
-impl From<types::InputPeerUser> for PeerRef {
-    fn from(peer: types::InputPeerUser) -> Self {
-        Self::Input(peer.into())
-    }
-}
-
-impl From<&crate::Update> for PeerRef {
-    fn from(update: &crate::Update) -> Self {
-        match update.peer() {
-            Some(id) => Self::Id(id),
-            None => Self::Invalid("an update that belongs to no chat".to_owned()),
-        }
-    }
-}
-
-impl From<&crate::Msg> for PeerRef {
-    fn from(message: &crate::Msg) -> Self {
-        Self::Id(message.chat())
-    }
+    /// Nobody has this phone number, or nobody who lets this account find them.
+    #[error("nobody can be found by the phone number +{0}")]
+    NoSuchPhone(String),
+    /// The invite link is wrong, or no longer good.
+    #[error("the invite link is wrong or no longer good: {0}")]
+    InviteInvalid(String),
+    /// The account has not joined the chat of this invite link.
+    #[error("the account is not in {title:?}: join it first, with api.join(link)")]
+    NotJoined {
+        /// What the chat is called.
+        title: String,
+    },
+    /// Something was asked for that this kind of peer does not have.
+    #[error("{peer} is no {expected}")]
+    Kind {
+        /// Whom the notation names.
+        peer: PeerId,
+        /// What was needed.
+        expected: &'static str,
+    },
 }
 
 #[cfg(test)]
@@ -194,7 +167,7 @@ mod tests {
     #[test]
     fn bot_api_ids_match_the_vectors() {
         let vectors: serde_json::Value =
-            serde_json::from_str(include_str!("../tests/vectors.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/vectors.json")).unwrap();
         let group = vectors["peer_ids"].as_object().unwrap();
         assert!(group.len() >= 11);
         for (name, id) in group {
@@ -238,21 +211,5 @@ mod tests {
         ] {
             assert_eq!(PeerId::from_bot_api(id), Err(PeerError::Id(id)));
         }
-    }
-
-    #[test]
-    fn notations() {
-        assert_eq!(
-            PeerRef::from("@some_name"),
-            PeerRef::Username("some_name".into())
-        );
-        assert_eq!(
-            PeerRef::from("some_name"),
-            PeerRef::Username("some_name".into())
-        );
-        assert_eq!(PeerRef::from("me"), PeerRef::Me);
-        assert_eq!(PeerRef::from("-7"), PeerRef::Id(PeerId::Chat(7)));
-        assert!(matches!(PeerRef::from("no such peer"), PeerRef::Invalid(_)));
-        assert!(matches!(PeerRef::from(""), PeerRef::Invalid(_)));
     }
 }

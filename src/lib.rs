@@ -50,7 +50,8 @@ pub use calls::{
 pub use client::Client;
 pub use dispatcher::{
     Ask, AskError, Cx, EventHandler, Failure, GetUpdates, HandlerHandle, IntoPropagation,
-    NewUpdate, Next, Order, PollError, PolledUpdate, Poller, Propagation, Router,
+    NewUpdate, Next, Order, PollError, PolledUpdate, Poller, Propagation, Router, State,
+    StateError,
 };
 #[cfg(feature = "http")]
 pub use dispatcher::{Webhook, WebhookError};

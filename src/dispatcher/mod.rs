@@ -2,6 +2,7 @@
 
 mod conversation;
 mod cx;
+mod dialogue;
 mod event_handler;
 mod failure;
 mod handlers;
@@ -18,6 +19,8 @@ mod webhook;
 
 pub use conversation::{Ask, AskError};
 pub use cx::Cx;
+pub(crate) use dialogue::current as current_state;
+pub use dialogue::{State, StateError};
 pub use event_handler::EventHandler;
 pub use failure::Failure;
 pub(crate) use handlers::Handlers;

@@ -109,6 +109,12 @@ pub enum Error {
     /// Updates could not be polled.
     #[error("{0}")]
     Poll(#[from] crate::dispatcher::PollError),
+    /// The state of a dialogue could not be read or written.
+    #[error("{0}")]
+    State(#[from] crate::dispatcher::StateError),
+    /// Somebody did not answer a question.
+    #[error("{0}")]
+    Ask(#[from] crate::dispatcher::AskError),
     /// A webhook was given up.
     #[cfg(feature = "http")]
     #[error("{0}")]

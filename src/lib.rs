@@ -51,8 +51,9 @@ pub use calls::{
 };
 pub use client::Client;
 pub use dispatcher::{
-    Cx, EventHandler, Failure, GetUpdates, HandlerHandle, IntoPropagation, NewUpdate, Next, Order,
-    PollError, PolledUpdate, Poller, Propagation, Router,
+    Ask, AskError, Cx, EventHandler, Failure, GetUpdates, HandlerHandle, IntoPropagation,
+    NewUpdate, Next, Order, PollError, PolledUpdate, Poller, Propagation, Router, State,
+    StateError,
 };
 #[cfg(feature = "http")]
 pub use dispatcher::{Webhook, WebhookError};

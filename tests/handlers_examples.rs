@@ -232,3 +232,19 @@ async fn a_bot_that_polls() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_that_asks() {
+    let scene = Scene::new("survey_bot", "9996621451").await;
+    let _running = scene.run("survey_bot", &[]);
+    assert_eq!(scene.begin("hello").await, "Write /start.");
+    scene.expect("/start", "What is your name?").await;
+    scene
+        .expect("Ann", "How old are you, Ann? In digits, please.")
+        .await;
+    scene.expect("old enough", "In digits, please.").await;
+    scene.expect("31", "Ann, 31. Thank you.").await;
+    scene.expect("/start", "What is your name?").await;
+    scene.expect("/cancel", "Never mind.").await;
+    scene.expect("31", "Write /start.").await;
+}

@@ -4,7 +4,9 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use actix::Addr;
 use actogram_runtime::{ExitReason, Snapshot, Supervisor, supervise};
-use actogram_store::{AccountRecord, PeerKind, SelfUser, StoreError, Write};
+use actogram_store::{
+    AccountRecord, DialogueKey, DialogueState, PeerKind, SelfUser, StoreError, Write,
+};
 use actogram_tl::{enums, types};
 use bytes::Bytes;
 use tokio::{
@@ -302,6 +304,21 @@ impl Account {
             .map_err(store_error)?;
         let record = record.filter(|record| !record.min);
         Ok(record.and_then(|record| entities::input_peer(record.key, record.access_hash)))
+    }
+
+    /// What is kept of a dialogue, if anything is.
+    ///
+    /// # Errors
+    /// [`CallError::Store`].
+    pub async fn dialogue(&self, key: DialogueKey) -> Result<Option<DialogueState>, CallError> {
+        let state = self.shared().store.dialogue(key).await;
+        state.map_err(store_error)
+    }
+
+    /// Keeps this of a dialogue; `None` forgets it. It is stored no later than the position of any update that is handled
+    /// after this returns.
+    pub fn keep_dialogue(&self, key: DialogueKey, state: Option<DialogueState>) {
+        self.shared().store.write(Write::Dialogue { key, state });
     }
 
     /// Remembers who has logged in, and begins to follow updates from here.

@@ -49,6 +49,11 @@ pub(super) trait Handle {
         update: &Update,
     ) -> Option<LocalFuture<'a, Result<Propagation>>>;
 
+    /// Whether it is chosen by the state of dialogues.
+    fn needs_state(&self) -> bool {
+        false
+    }
+
     /// Whether it stands beside the groups: it sees every update, and whether others handled it is none of its business.
     fn sees_everything(&self) -> bool {
         true
@@ -139,6 +144,10 @@ where
         Some(handled(async { (self.handler)(cx, matched).await }))
     }
 
+    fn needs_state(&self) -> bool {
+        self.filter.needs_state()
+    }
+
     fn sees_everything(&self) -> bool {
         false
     }
@@ -173,6 +182,10 @@ impl Entry {
             scope,
             removed: Cell::new(false),
         })
+    }
+
+    fn needs_state(&self) -> bool {
+        self.handler.needs_state() || self.scope.needs_state()
     }
 
     /// `None`: the update is not for it.
@@ -334,8 +347,8 @@ impl Handlers {
         self.subscribers.borrow_mut().push(recipient);
     }
 
-    /// Hands the update to everyone, one after the other. A failure of one stops nobody else.
-    pub(super) async fn handle(self: &Rc<Self>, cx: &Cx, update: Update) {
+    /// Tells subscribers of it, whoever handles it.
+    pub(super) fn tell(&self, update: &Update) {
         self.subscribers
             .borrow_mut()
             .retain(|subscriber| subscriber.connected());
@@ -343,6 +356,10 @@ impl Handlers {
         for subscriber in subscribers {
             subscriber.do_send(NewUpdate(update.clone()));
         }
+    }
+
+    /// Hands the update to all handlers, one after the other. A failure of one stops nobody else.
+    pub(super) async fn handle(self: &Rc<Self>, cx: &Cx, update: Update) {
         let message = update.message();
         if let Some(bot) = message.as_ref().and_then(|it| mentioned_bot(it.text())) {
             cx.api().learn_own_name(bot).await;
@@ -353,7 +370,12 @@ impl Handlers {
         });
         let middlewares = self.middlewares.borrow().clone();
         let handling = async { run_inside(&middlewares, cx.clone(), update.clone(), walk).await };
-        if let Err(error) = guarded(handling).await {
+        let by_state = self.entries.borrow().iter().any(|it| it.needs_state());
+        let outcome = match by_state {
+            true => cx.with_state(guarded(handling)).await,
+            false => guarded(handling).await,
+        };
+        if let Err(error) = outcome {
             self.failed(None, cx, Some(&update), error).await;
         }
     }
@@ -436,7 +458,7 @@ async fn guarded<T>(handling: impl Future<Output = Result<T>>) -> Result<T> {
         .unwrap_or_else(|panic| Err(Error::Panicked(panic_text(&*panic).to_owned())))
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

@@ -1,6 +1,8 @@
 //! Hands updates to handlers: one after another within a chat, side by side across chats.
 
+mod conversation;
 mod cx;
+mod dialogue;
 mod event_handler;
 mod failure;
 mod handlers;
@@ -11,10 +13,14 @@ mod propagation;
 mod register;
 mod reports;
 mod router;
+mod waits;
 #[cfg(feature = "http")]
 mod webhook;
 
+pub use conversation::{Ask, AskError};
 pub use cx::Cx;
+pub(crate) use dialogue::current as current_state;
+pub use dialogue::{State, StateError};
 pub use event_handler::EventHandler;
 pub use failure::Failure;
 pub(crate) use handlers::Handlers;
@@ -31,8 +37,8 @@ pub use webhook::{Webhook, WebhookError};
 
 use std::{future::Future, pin::Pin, rc::Rc, sync::Arc};
 
-use actix::{Handler, Message};
-use actogram_actors::{DeliveredUpdate, UpdateSink};
+use actix::{AsyncContext, Handler, Message};
+use actogram_actors::{DeliveredUpdate, Done, UpdateSink};
 use actogram_runtime::SupervisedContext;
 
 use crate::{Api, Update};
@@ -47,7 +53,7 @@ pub struct NewUpdate(pub Update);
 
 /// The actor that runs an account's handlers, on the engine's handler thread.
 pub(crate) struct DispatcherActor {
-    cx: Cx,
+    api: Api,
     handlers: Rc<Handlers>,
     queues: Rc<Queues>,
 }
@@ -55,7 +61,7 @@ pub(crate) struct DispatcherActor {
 impl DispatcherActor {
     pub(crate) fn new(api: Api, handlers: Rc<Handlers>, queues: Rc<Queues>) -> Self {
         Self {
-            cx: Cx::new(api),
+            api,
             handlers,
             queues,
         }
@@ -74,17 +80,43 @@ pub(crate) struct Deliver(pub(crate) DeliveredUpdate);
 impl Handler<Deliver> for DispatcherActor {
     type Result = ();
 
-    fn handle(&mut self, Deliver(delivered): Deliver, _: &mut Self::Context) {
-        let update = Update::new(self.cx.api().clone(), delivered.update, delivered.id);
+    fn handle(&mut self, Deliver(delivered): Deliver, ctx: &mut Self::Context) {
+        let update = Update::new(self.api.clone(), delivered.update, delivered.id);
         let done = Arc::new(delivered.done);
-        self.cx.api().poll_queue().push(&update, &done);
-        let (handlers, cx) = (self.handlers.clone(), self.cx.clone());
-        let chat = update.peer();
-        self.queues.push(chat, async move {
-            handlers.handle(&cx, update).await;
+        self.api.poll_queue().push(&update, &done);
+        self.enqueue(update, done, false, ctx);
+    }
+}
+
+impl DispatcherActor {
+    fn cx(&self, ctx: &<Self as actix::Actor>::Context) -> Cx {
+        Cx::new(self.api.clone(), ctx.address())
+    }
+
+    /// Hands the update to handlers when it has its turn. One that a conversation gave back comes first, and is not told
+    /// to subscribers again.
+    fn enqueue(
+        &mut self,
+        update: Update,
+        done: Arc<Done>,
+        given_back: bool,
+        ctx: &mut <Self as actix::Actor>::Context,
+    ) {
+        let (handlers, cx) = (self.handlers.clone(), self.cx(ctx).at(&update));
+        let (handled, held) = (update.clone(), done.clone());
+        let taken = self.queues.push(update, done, given_back, async move {
+            if !given_back {
+                handlers.tell(&handled);
+            }
+            handlers.handle(&cx, handled).await;
             // Only now may the stored position pass this update: a kill before this line brings it again.
-            drop(done);
+            drop(held);
         });
+        if let Some(answer) = taken
+            && !given_back
+        {
+            self.handlers.tell(&answer);
+        }
     }
 }
 

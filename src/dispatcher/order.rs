@@ -7,15 +7,18 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
 };
 
+use actogram_actors::Done;
 use futures_util::FutureExt;
 use tokio::{
     sync::{RwLock, Semaphore},
     task::spawn_local,
 };
 
-use crate::PeerId;
+use super::waits::{Since, Verdict, Wait, WaitId, Waits};
+use crate::{PeerId, Update};
 
 type Job = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -39,15 +42,30 @@ enum Lane {
     Own(u64),
 }
 
+struct Item {
+    job: Job,
+    /// What conversations may take away before its turn.
+    update: Option<(Update, Arc<Done>)>,
+}
+
+/// What a lane does next.
+enum Step {
+    Run(Job),
+    /// Whether its first is the answer to a question shows once that has been sent.
+    Hold,
+    End,
+}
+
 /// Jobs waiting for their turn. Each lane that has any has one task that runs them.
 pub(crate) struct Queues {
     order: Order,
-    lanes: RefCell<BTreeMap<Lane, VecDeque<Job>>>,
+    lanes: RefCell<BTreeMap<Lane, VecDeque<Item>>>,
     next: RefCell<u64>,
     at_once: Semaphore,
     /// Jobs share it, a barrier has it alone. It is fair: what comes after a barrier waits for it.
     gate: RwLock<()>,
     closed: Cell<bool>,
+    waits: Waits,
 }
 
 impl Queues {
@@ -64,15 +82,32 @@ impl Queues {
             at_once: Semaphore::new(at_once),
             gate: RwLock::new(()),
             closed: Cell::new(false),
+            waits: Waits::default(),
         })
     }
 
-    /// Runs `job` when its lane is free.
+    /// Runs `job` when its update's lane is free; before all that wait there if it is to be `first`. Gives the update back
+    /// if a conversation has taken it instead.
     pub(crate) fn push(
         self: &Rc<Self>,
-        chat: Option<PeerId>,
+        update: Update,
+        done: Arc<Done>,
+        first: bool,
         job: impl Future<Output = ()> + 'static,
-    ) {
+    ) -> Option<Update> {
+        if !self.closed.get() && self.waits.offer(&update, &done) == Verdict::Taken {
+            return Some(update);
+        }
+        let chat = update.peer();
+        let item = Item {
+            job: Box::pin(job),
+            update: Some((update, done)),
+        };
+        self.push_item(chat, item, first);
+        None
+    }
+
+    fn push_item(self: &Rc<Self>, chat: Option<PeerId>, item: Item, first: bool) {
         if self.closed.get() {
             return;
         }
@@ -87,12 +122,58 @@ impl Queues {
         };
         let mut lanes = self.lanes.borrow_mut();
         match lanes.get_mut(&lane) {
-            Some(waiting) => waiting.push_back(Box::pin(job)),
+            Some(waiting) if first => waiting.push_front(item),
+            Some(waiting) => waiting.push_back(item),
             None => {
-                lanes.insert(lane, VecDeque::from([Box::pin(job) as Job]));
+                lanes.insert(lane, VecDeque::from([item]));
                 spawn_local(Self::run(self.clone(), lane));
             }
         }
+    }
+
+    /// A conversation begins to wait. Gives the update that was its answer, if that is there already.
+    pub(super) fn expect(&self, wait: Wait) -> Option<Update> {
+        if self.closed.get() {
+            return None;
+        }
+        let (chat, asking) = (wait.chat, wait.since == Since::Asking);
+        self.waits.add(wait);
+        if asking { None } else { self.find_answer(chat) }
+    }
+
+    /// Its question has been sent. Gives the update that was its answer, if that is there already.
+    pub(super) fn asked(&self, id: WaitId, question: i32) -> Option<Update> {
+        let chat = self.waits.asked(id, question)?;
+        self.find_answer(chat)
+    }
+
+    pub(super) fn forget(&self, id: WaitId) {
+        self.waits.remove(id);
+    }
+
+    fn find_answer(&self, chat: PeerId) -> Option<Update> {
+        let mut lanes = self.lanes.borrow_mut();
+        let lanes = lanes.iter_mut().filter(|(lane, _)| match lane {
+            Lane::Chat(of) => *of == Some(chat),
+            Lane::All | Lane::Own(_) => true,
+        });
+        for (_, items) in lanes {
+            for place in 0..items.len() {
+                let Some((update, done)) = &items[place].update else {
+                    continue;
+                };
+                let said = self.waits.offer(update, done);
+                match said {
+                    Verdict::Other => {}
+                    Verdict::Ends => return None,
+                    Verdict::Taken => {
+                        let taken = items.remove(place).and_then(|item| item.update);
+                        return taken.map(|(update, _)| update);
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// Runs `job` alone: after what runs now, before what is pushed from now on.
@@ -108,29 +189,50 @@ impl Queues {
     pub(crate) fn close(&self) {
         self.closed.set(true);
         self.lanes.borrow_mut().clear();
+        self.waits.clear();
     }
 
     async fn run(self: Rc<Self>, lane: Lane) {
-        while let Some(job) = self.next_of(lane) {
-            // The semaphore is never closed, so this cannot fail.
-            let _permit = self.at_once.acquire().await.ok();
-            let _shared = self.gate.read().await;
-            if self.closed.get() {
-                return;
+        loop {
+            let asked = self.waits.asked.notified();
+            {
+                // The semaphore is never closed, so this cannot fail.
+                let _permit = self.at_once.acquire().await.ok();
+                let _shared = self.gate.read().await;
+                if self.closed.get() {
+                    return;
+                }
+                // Only now: as long as it waits for its turn, a conversation may still take it.
+                match self.next_of(lane) {
+                    Step::End => return,
+                    Step::Hold => {}
+                    Step::Run(job) => {
+                        if AssertUnwindSafe(job).catch_unwind().await.is_err() {
+                            tracing::error!("handling an update panicked outside its handlers");
+                        }
+                        continue;
+                    }
+                }
             }
-            if AssertUnwindSafe(job).catch_unwind().await.is_err() {
-                tracing::error!("handling an update panicked outside its handlers");
-            }
+            asked.await;
         }
     }
 
-    fn next_of(&self, lane: Lane) -> Option<Job> {
+    fn next_of(&self, lane: Lane) -> Step {
         let mut lanes = self.lanes.borrow_mut();
-        let job = lanes.get_mut(&lane)?.pop_front();
-        if job.is_none() {
+        let Some(items) = lanes.get_mut(&lane) else {
+            return Step::End;
+        };
+        let Some(item) = items.pop_front() else {
             lanes.remove(&lane);
+            return Step::End;
+        };
+        let update = item.update.as_ref().map(|(update, _)| update);
+        if update.is_some_and(|update| self.waits.hold(update)) {
+            items.push_front(item);
+            return Step::Hold;
         }
-        job
+        Step::Run(item.job)
     }
 }
 
@@ -140,6 +242,17 @@ mod tests {
     use std::time::Duration;
     use tokio::{task::LocalSet, time::sleep};
 
+    impl Queues {
+        fn push_job(
+            self: &Rc<Self>,
+            chat: Option<PeerId>,
+            job: impl Future<Output = ()> + 'static,
+        ) {
+            let job = Box::pin(job);
+            self.push_item(chat, Item { job, update: None }, false);
+        }
+    }
+
     /// Runs jobs of 1 s each and tells when each ended, in virtual seconds.
     async fn ends(order: Order, chats: &[i64]) -> Vec<(usize, u64)> {
         let queues = Queues::new(order);
@@ -147,7 +260,7 @@ mod tests {
         let started = tokio::time::Instant::now();
         for (number, chat) in chats.iter().enumerate() {
             let log = log.clone();
-            queues.push(Some(PeerId::User(*chat)), async move {
+            queues.push_job(Some(PeerId::User(*chat)), async move {
                 sleep(Duration::from_secs(1)).await;
                 log.borrow_mut().push((number, started.elapsed().as_secs()));
             });
@@ -207,10 +320,10 @@ mod tests {
                         log.borrow_mut().push(name);
                     }
                 };
-                queues.push(None, job("before"));
+                queues.push_job(None, job("before"));
                 sleep(Duration::ZERO).await;
                 queues.barrier(job("barrier"));
-                queues.push(Some(PeerId::User(1)), job("after"));
+                queues.push_job(Some(PeerId::User(1)), job("after"));
                 sleep(Duration::from_secs(10)).await;
                 assert_eq!(log.take(), ["before", "barrier", "after"]);
             })
@@ -223,9 +336,9 @@ mod tests {
             .run_until(async {
                 let queues = Queues::new(Order::PerChat);
                 let reached = Rc::new(RefCell::new(false));
-                queues.push(None, async { panic!("boom") });
+                queues.push_job(None, async { panic!("boom") });
                 let flag = reached.clone();
-                queues.push(None, async move { *flag.borrow_mut() = true });
+                queues.push_job(None, async move { *flag.borrow_mut() = true });
                 sleep(Duration::from_secs(1)).await;
                 assert!(reached.take());
             })

@@ -148,13 +148,13 @@ pub(crate) struct Register(Registration);
 impl Handler<Register> for DispatcherActor {
     type Result = ();
 
-    fn handle(&mut self, Register(registration): Register, _: &mut Self::Context) {
+    fn handle(&mut self, Register(registration): Register, ctx: &mut Self::Context) {
         let starts = registration.starts;
         let entries = registration.install();
         if !starts {
             return self.handlers.add(entries);
         }
-        let (handlers, cx) = (self.handlers.clone(), self.cx.clone());
+        let (handlers, cx) = (self.handlers.clone(), self.cx(ctx));
         handlers.announce(&entries);
         // `on_start` comes before the first update, so nothing is handled until it is through.
         self.queues

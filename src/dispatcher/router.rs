@@ -50,6 +50,7 @@ pub struct Router {
     group: i32,
     items: Vec<Item>,
     guards: Vec<Guard>,
+    needs_state: bool,
     middlewares: Vec<Make<dyn Middleware>>,
 }
 
@@ -63,11 +64,17 @@ enum Item {
 pub(super) struct Scope {
     outer: Option<Rc<Scope>>,
     guards: Vec<Guard>,
+    needs_state: bool,
     /// Those of the outer scopes come first.
     pub(super) middlewares: Vec<Rc<dyn Middleware>>,
 }
 
 impl Scope {
+    /// Whether what it admits goes by the state of dialogues.
+    pub(super) fn needs_state(&self) -> bool {
+        self.needs_state || self.outer.as_ref().is_some_and(|outer| outer.needs_state())
+    }
+
     pub(super) fn admits(&self, update: &Update) -> bool {
         self.outer.as_ref().is_none_or(|outer| outer.admits(update))
             && self.guards.iter().all(|guard| guard(update))
@@ -108,6 +115,7 @@ impl Router {
     /// Shows the handlers of this router only what this filter passes, and nothing of another kind than it is about.
     /// Where it stands among the handlers makes no difference. Of several, all must pass.
     pub fn only<S: Subject>(mut self, filter: Filter<S>) -> Self {
+        self.needs_state |= filter.needs_state();
         // Edits and own messages are left out by each handler's own filter, or are named there.
         let guard = move |update: &Update| S::of(update).is_some_and(|it| filter.passes(&it));
         self.guards.push(Box::new(guard));
@@ -140,6 +148,7 @@ impl Router {
         let scope = Rc::new(Scope {
             outer,
             guards: self.guards,
+            needs_state: self.needs_state,
             middlewares,
         });
         for item in self.items {

@@ -14,6 +14,7 @@ use crate::Update;
 pub(super) struct Names {
     pub(super) edits: bool,
     pub(super) outgoing: bool,
+    pub(super) state: bool,
 }
 
 impl Names {
@@ -21,6 +22,7 @@ impl Names {
         Self {
             edits: self.edits || other.edits,
             outgoing: self.outgoing || other.outgoing,
+            state: self.state || other.state,
         }
     }
 
@@ -83,6 +85,11 @@ impl<S: 'static> Filter<S> {
         Self { names, ..self }
     }
 
+    /// Whether it goes by the state of dialogues.
+    pub(crate) fn needs_state(&self) -> bool {
+        self.names.state
+    }
+
     /// Whether it passes this one. What is left out unless it is named is not looked at here.
     pub fn passes(&self, subject: &S) -> bool {
         (self.check)(subject)
@@ -95,6 +102,11 @@ impl<S: 'static, T: 'static> Extract<S, T> {
             find: Arc::new(find),
             names: Names::default(),
         }
+    }
+
+    /// As [`new`](Self::new), for one that is to see what others are not shown.
+    pub(super) fn naming(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     /// What it gives of this one, if it passes. What is left out unless it is named is not looked at here.
@@ -233,6 +245,10 @@ pub trait Matcher: sealed::Sealed + Send + 'static {
 
     /// What the handler is given of this update, if the update is for it.
     fn matched(&self, update: &Update) -> Option<Self::Output>;
+
+    /// Whether it goes by the state of dialogues, which then is read beforehand.
+    #[doc(hidden)]
+    fn needs_state(&self) -> bool;
 }
 
 impl<S: Subject> Matcher for Filter<S> {
@@ -240,6 +256,10 @@ impl<S: Subject> Matcher for Filter<S> {
 
     fn matched(&self, update: &Update) -> Option<S> {
         S::of(update).filter(|subject| self.names.admit(subject) && self.passes(subject))
+    }
+
+    fn needs_state(&self) -> bool {
+        self.names.state
     }
 }
 
@@ -249,6 +269,10 @@ impl<S: Subject, T: 'static> Matcher for Extract<S, T> {
     fn matched(&self, update: &Update) -> Option<T> {
         let subject = S::of(update).filter(|subject| self.names.admit(subject))?;
         self.find(&subject)
+    }
+
+    fn needs_state(&self) -> bool {
+        self.names.state
     }
 }
 
@@ -341,8 +365,8 @@ mod tests {
         }
 
         #[test]
-        fn what_is_named_anywhere_stays_named(edits: bool, outgoing: bool) {
-            let names = Names { edits, outgoing };
+        fn what_is_named_anywhere_stays_named(edits: bool, outgoing: bool, state: bool) {
+            let names = Names { edits, outgoing, state };
             let naming = || bit(0).naming(names);
             for put in [naming() & bit(1), bit(1) & naming(), naming() | bit(1), !naming()] {
                 prop_assert_eq!(put.names, names);

@@ -53,6 +53,7 @@ mod algebra;
 mod command;
 mod media;
 mod place;
+mod state;
 mod subject;
 mod text;
 
@@ -67,6 +68,7 @@ pub use place::{
     album, channel, chat, edited, forwarded, group, incoming, mentioned, outgoing, pinned, private,
     reply, sender, via_bot,
 };
+pub use state::{state, state_value};
 pub use subject::{
     Subject, Textual, callback_queries, deleted, inline_queries, messages, service, updates,
 };

@@ -6,10 +6,12 @@ use crate::{Msg, PeerId};
 const OUTGOING: Names = Names {
     edits: false,
     outgoing: true,
+    state: false,
 };
 const EDITS: Names = Names {
     edits: true,
     outgoing: false,
+    state: false,
 };
 
 /// Of somebody else.

@@ -66,7 +66,16 @@ impl Subject for Update {
     }
 
     fn sender(&self) -> Option<PeerId> {
-        self.message()?.sender()
+        if let Some(message) = self.message() {
+            return message.sender();
+        }
+        if let Some(message) = ServiceMsg::of(self) {
+            return message.sender();
+        }
+        match (CallbackQuery::of(self), InlineQuery::of(self)) {
+            (Some(query), _) => Some(query.sender()),
+            (None, query) => query.map(|query| query.sender()),
+        }
     }
 
     fn is_edit(&self) -> bool {

@@ -16,7 +16,7 @@ use crate::Failpoints;
 use crate::{
     StoreError,
     memory::MemoryStorage,
-    records::{AccountRecord, PeerKey, PeerRecord},
+    records::{AccountRecord, DialogueKey, DialogueState, PeerKey, PeerRecord},
     sqlite::SqliteStorage,
     storage::{Durability, Storage, Write},
     writer::{Command, Writer},
@@ -252,6 +252,12 @@ impl AccountStore {
         let username = username.trim_start_matches('@').to_owned();
         self.store
             .ask(move |storage| storage.peer_by_username(&name, &username))
+    }
+
+    /// The state of a dialogue, if it has one.
+    pub fn dialogue(&self, key: DialogueKey) -> Answer<Option<DialogueState>> {
+        let name = self.name.clone();
+        self.store.ask(move |storage| storage.dialogue(&name, key))
     }
 
     /// Writes with the next group, at most [`GROUP_COMMIT`](crate::GROUP_COMMIT) from now. A later write of the same

@@ -41,8 +41,8 @@ pub use failpoints::{Failpoints, Failure};
 pub use handle::{AccountStore, Answer, Store, StoreOptions};
 pub use memory::MemoryStorage;
 pub use records::{
-    AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, KeyKind, PeerKey, PeerKind,
-    PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream,
+    AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, DialogueKey, DialogueState, KeyKind,
+    PeerKey, PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream,
 };
 pub use sqlite::SqliteStorage;
 pub use storage::{Durability, Storage, Write};

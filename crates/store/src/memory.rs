@@ -7,7 +7,9 @@ use std::{
 
 use crate::{
     StoreError,
-    records::{AccountRecord, ChannelPosition, PeerKey, PeerRecord, Stream},
+    records::{
+        AccountRecord, ChannelPosition, DialogueKey, DialogueState, PeerKey, PeerRecord, Stream,
+    },
     storage::{Durability, Storage, Write},
 };
 
@@ -23,6 +25,7 @@ struct Account {
     handled: BTreeSet<(Stream, i32)>,
     peers: HashMap<PeerKey, PeerRecord>,
     usernames: HashMap<String, PeerKey>,
+    dialogues: HashMap<DialogueKey, DialogueState>,
 }
 
 impl MemoryStorage {
@@ -66,6 +69,15 @@ impl Storage for MemoryStorage {
         };
         let key = account.usernames.get(&username.to_lowercase());
         Ok(key.and_then(|key| account.peers.get(key)).cloned())
+    }
+
+    fn dialogue(
+        &mut self,
+        account: &str,
+        key: DialogueKey,
+    ) -> Result<Option<DialogueState>, StoreError> {
+        let account = self.accounts.get(account);
+        Ok(account.and_then(|account| account.dialogues.get(&key).cloned()))
     }
 
     fn commit(&mut self, writes: &[(Arc<str>, Write)], _: Durability) -> Result<(), StoreError> {
@@ -124,6 +136,10 @@ impl Account {
             Write::Handled { stream, number } => {
                 self.handled.insert((stream, number));
             }
+            Write::Dialogue { key, state } => match state {
+                Some(state) => drop(self.dialogues.insert(key, state)),
+                None => drop(self.dialogues.remove(&key)),
+            },
             Write::DcOptions(options) => record.dc_options = options,
             Write::MainDc(dc) => record.main_dc = Some(dc),
             Write::SelfUser(user) => {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    records::{KeyKind, PeerKey, Stream},
+    records::{DialogueKey, KeyKind, PeerKey, Stream},
     storage::Write,
 };
 
@@ -17,6 +17,7 @@ enum Slot {
     Position,
     ChannelPosition(i64),
     Handled(Stream, i32),
+    Dialogue(DialogueKey),
     DcOptions,
     MainDc,
     SelfUser,
@@ -34,6 +35,7 @@ impl Slot {
             Write::ChannelPosition(at) => Self::ChannelPosition(at.channel_id),
             Write::ForgetChannel(channel) => Self::ChannelPosition(*channel),
             Write::Handled { stream, number } => Self::Handled(*stream, *number),
+            Write::Dialogue { key, .. } => Self::Dialogue(*key),
             Write::DcOptions(_) => Self::DcOptions,
             Write::MainDc(_) => Self::MainDc,
             Write::SelfUser(_) => Self::SelfUser,

@@ -69,6 +69,25 @@ pub struct SeenIn {
     pub message: i32,
 }
 
+/// Names a dialogue: what somebody does in some chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DialogueKey {
+    /// Where.
+    pub chat: PeerKey,
+    /// Who.
+    pub person: PeerKey,
+}
+
+/// What a program keeps of a dialogue: bytes of its own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DialogueState(pub Arc<[u8]>);
+
+impl fmt::Debug for DialogueState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DialogueState({} bytes)", self.0.len())
+    }
+}
+
 /// A peer, as far as addressing it needs (<https://core.telegram.org/api/peers>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerRecord {

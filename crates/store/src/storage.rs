@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     StoreError,
     records::{
-        AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, KeyKind, PeerKey, PeerRecord,
-        Position, SaltRecord, SelfUser, Stream,
+        AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, DialogueKey, DialogueState,
+        KeyKind, PeerKey, PeerRecord, Position, SaltRecord, SelfUser, Stream,
     },
 };
 
@@ -59,6 +59,13 @@ pub enum Write {
         /// Its `pts` or `qts`.
         number: i32,
     },
+    /// Replaces the state of a dialogue. It outlives logins, as peers do.
+    Dialogue {
+        /// Which dialogue.
+        key: DialogueKey,
+        /// Its state; `None` forgets it.
+        state: Option<DialogueState>,
+    },
     /// Replaces all addresses of datacenters.
     DcOptions(Vec<DcOption>),
     /// The datacenter the account lives in.
@@ -108,6 +115,16 @@ pub trait Storage: Send {
         account: &str,
         username: &str,
     ) -> Result<Option<PeerRecord>, StoreError>;
+
+    /// The state of a dialogue, if it has one.
+    ///
+    /// # Errors
+    /// What reading met.
+    fn dialogue(
+        &mut self,
+        account: &str,
+        key: DialogueKey,
+    ) -> Result<Option<DialogueState>, StoreError>;
 
     /// Makes all of these changes, in this order, or none.
     ///

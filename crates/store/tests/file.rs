@@ -13,8 +13,8 @@ use std::{
 
 use actogram_crypto::AuthKey;
 use actogram_store::{
-    AuthKeyRecord, ChannelPosition, KeyKind, PeerKey, PeerKind, PeerRecord, Position, SeenIn,
-    Store, StoreError, Write,
+    AuthKeyRecord, ChannelPosition, DialogueKey, DialogueState, KeyKind, PeerKey, PeerKind,
+    PeerRecord, Position, SeenIn, Store, StoreError, Write,
 };
 
 const PATH: &str = "ACTOGRAM_STORE_TEST_PATH";
@@ -259,12 +259,26 @@ fn a_file_of_the_first_format_is_brought_up_to_date() {
         let store = Store::open(&path).unwrap();
         let account = store.account("a");
         assert_eq!(account.load().wait().unwrap().channels, [at]);
+        let user = |id| PeerKey {
+            kind: PeerKind::User,
+            id,
+        };
+        let key = DialogueKey {
+            chat: user(1),
+            person: user(2),
+        };
+        let state = Some(DialogueState([1, 2][..].into()));
+        account.write(Write::Dialogue {
+            key,
+            state: state.clone(),
+        });
+        assert_eq!(account.dialogue(key).wait().unwrap(), state);
     }
 }
 
 const WITHOUT_SEEN_IN: &str =
     "ALTER TABLE peer DROP COLUMN seen_kind; ALTER TABLE peer DROP COLUMN seen_id;
-    ALTER TABLE peer DROP COLUMN seen_message;";
+    ALTER TABLE peer DROP COLUMN seen_message; DROP TABLE dialogue;";
 
 #[test]
 fn peers_of_the_second_format_are_kept() {

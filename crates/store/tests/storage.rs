@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use actogram_crypto::AuthKey;
 use actogram_store::{
-    AuthKeyRecord, ChannelPosition, DcOption, Durability, KeyKind, MemoryStorage, PeerKey,
-    PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser, SqliteStorage, Storage, Store,
-    StoreOptions, Stream, Write,
+    AuthKeyRecord, ChannelPosition, DcOption, DialogueKey, DialogueState, Durability, KeyKind,
+    MemoryStorage, PeerKey, PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser,
+    SqliteStorage, Storage, Store, StoreOptions, Stream, Write,
 };
 use proptest::prelude::*;
 
@@ -26,6 +26,16 @@ fn peer(id: i64, access_hash: i64, min: bool, usernames: &[&str]) -> PeerRecord 
         min,
         usernames: usernames.iter().map(|name| (*name).to_owned()).collect(),
         seen_in: None,
+    }
+}
+
+fn dialogue(kind: PeerKind, person: i64) -> DialogueKey {
+    DialogueKey {
+        chat: PeerKey { kind, id: 77 },
+        person: PeerKey {
+            kind: PeerKind::User,
+            id: person,
+        },
     }
 }
 
@@ -87,6 +97,18 @@ fn some_of_everything() -> Vec<Write> {
             this_port_only: true,
             secret: Some(vec![1, 2, 3].into()),
         }]),
+        Write::Dialogue {
+            key: dialogue(PeerKind::Channel, 5),
+            state: Some(DialogueState([0; 3][..].into())),
+        },
+        Write::Dialogue {
+            key: dialogue(PeerKind::Channel, 5),
+            state: Some(DialogueState([7, 8][..].into())),
+        },
+        Write::Dialogue {
+            key: dialogue(PeerKind::User, 5),
+            state: None,
+        },
         Write::MainDc(2),
         Write::SelfUser(Some(SelfUser { id: 42, bot: true })),
     ]
@@ -118,6 +140,18 @@ fn check_everything(store: &Store) {
         }]
     );
     assert!(record.handled.contains(&(Stream::Common, 12)));
+    let state = |account: &str, kind, person| {
+        let answer = store.account(account).dialogue(dialogue(kind, person));
+        answer.wait().unwrap().map(|state| state.0.to_vec())
+    };
+    assert_eq!(state("a", PeerKind::Channel, 5), Some(vec![7, 8]));
+    for (account, kind, person) in [
+        ("a", PeerKind::User, 5),
+        ("a", PeerKind::Channel, 6),
+        ("b", PeerKind::Channel, 5),
+    ] {
+        assert_eq!(state(account, kind, person), None);
+    }
     let option = &record.dc_options[0];
     assert_eq!(option.address.to_string(), "2001:67c:4e8:f002::a");
     assert!(
@@ -462,6 +496,10 @@ fn any_write() -> impl Strategy<Value = Write> {
             })
         }),
         (1_i64..3).prop_map(Write::ForgetChannel),
+        (1_i64..3, any::<Option<u8>>()).prop_map(|(person, state)| Write::Dialogue {
+            key: dialogue(PeerKind::User, person),
+            state: state.map(|byte| DialogueState([byte][..].into())),
+        }),
         (stream, 0..9).prop_map(|(stream, number)| Write::Handled { stream, number }),
         any::<Option<bool>>()
             .prop_map(|bot| Write::SelfUser(bot.map(|bot| SelfUser { id: 3, bot }))),
@@ -473,6 +511,10 @@ fn any_write() -> impl Strategy<Value = Write> {
 fn seen(storage: &mut dyn Storage) -> String {
     let mut out = String::new();
     for account in ["x", "y"] {
+        for person in 1..3 {
+            let state = storage.dialogue(account, dialogue(PeerKind::User, person));
+            out += &format!("{:?}\n", state.unwrap().map(|state| state.0));
+        }
         let record = storage.load(account).unwrap();
         let keys: Vec<_> = record
             .auth_keys

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Failpoints;
 use crate::{
     StoreError,
-    records::{AccountRecord, PeerKey, PeerRecord},
+    records::{AccountRecord, DialogueKey, DialogueState, PeerKey, PeerRecord},
     storage::{Durability, Storage, Write},
 };
 use file::Lock;
@@ -180,6 +180,15 @@ impl Storage for SqliteStorage {
         username: &str,
     ) -> Result<Option<PeerRecord>, StoreError> {
         read::peer_by_username(&self.connection, account, username)
+            .map_err(|source| failed(&self.path, "reading", source))
+    }
+
+    fn dialogue(
+        &mut self,
+        account: &str,
+        key: DialogueKey,
+    ) -> Result<Option<DialogueState>, StoreError> {
+        read::dialogue(&self.connection, account, key)
             .map_err(|source| failed(&self.path, "reading", source))
     }
 

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::write::{kind_number, peer_kind_number};
 use crate::records::{
-    AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, KeyKind, PeerKey, PeerKind,
-    PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream,
+    AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, DialogueKey, DialogueState, KeyKind,
+    PeerKey, PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream,
 };
 
 pub(super) enum ReadError {
@@ -252,6 +252,29 @@ fn peer_kind(number: i32) -> PeerKind {
         1 => PeerKind::Chat,
         _ => PeerKind::Channel,
     }
+}
+
+pub(super) fn dialogue(
+    connection: &Connection,
+    account: &str,
+    key: DialogueKey,
+) -> rusqlite::Result<Option<DialogueState>> {
+    connection
+        .prepare_cached(
+            "SELECT state FROM dialogue WHERE account = (SELECT id FROM account WHERE name = ?1)
+             AND chat_kind = ?2 AND chat = ?3 AND person_kind = ?4 AND person = ?5",
+        )?
+        .query_row(
+            params![
+                account,
+                peer_kind_number(key.chat.kind),
+                key.chat.id,
+                peer_kind_number(key.person.kind),
+                key.person.id
+            ],
+            |row| Ok(DialogueState(row.get_ref(0)?.as_blob()?.into())),
+        )
+        .optional()
 }
 
 /// Numbers and names of kinds live in `write`; this keeps both directions in sight of the compiler.

@@ -18,6 +18,11 @@ const STEPS: &[&str] = &[
     "ALTER TABLE channel ADD COLUMN behind INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE peer ADD COLUMN seen_kind INTEGER; ALTER TABLE peer ADD COLUMN seen_id INTEGER;
      ALTER TABLE peer ADD COLUMN seen_message INTEGER",
+    "CREATE TABLE dialogue (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, chat_kind INTEGER NOT NULL, chat INTEGER NOT NULL,
+    person_kind INTEGER NOT NULL, person INTEGER NOT NULL, state BLOB NOT NULL,
+    PRIMARY KEY (account, chat_kind, chat, person_kind, person)
+) STRICT, WITHOUT ROWID",
 ];
 
 /// The bytes of any SQLite file's beginning.

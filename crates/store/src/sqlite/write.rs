@@ -159,6 +159,25 @@ pub(super) fn apply(connection: &Connection, name: &str, write: &Write) -> rusql
                 )?
                 .execute(params![account, stream, channel, number])?;
         }
+        Write::Dialogue { key, state } => {
+            let (chat, person) = (key.chat, key.person);
+            let (chat_kind, person_kind) =
+                (peer_kind_number(chat.kind), peer_kind_number(person.kind));
+            match state {
+                Some(state) => connection
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO dialogue (account, chat_kind, chat, person_kind, person, state)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    )?
+                    .execute(params![account, chat_kind, chat.id, person_kind, person.id, &state.0[..]])?,
+                None => connection
+                    .prepare_cached(
+                        "DELETE FROM dialogue WHERE account = ?1 AND chat_kind = ?2 AND chat = ?3
+                         AND person_kind = ?4 AND person = ?5",
+                    )?
+                    .execute(params![account, chat_kind, chat.id, person_kind, person.id])?,
+            };
+        }
         Write::DcOptions(options) => {
             connection
                 .prepare_cached("DELETE FROM dc_option WHERE account = ?1")?

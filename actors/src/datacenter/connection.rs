@@ -472,9 +472,9 @@ impl ConnectionActor {
 
     fn give_to_session(&mut self, mut call: Call) {
         let now = self.shared.now();
-        let turn = (call.queue.as_deref()).map(|queue| self.shared.queues.turn(queue, call.id));
+        let turn = (call.queue.as_deref()).map(|queue| self.shared.queues.arrive(queue, call.id));
         let before = match turn {
-            // The one before has come back while this one was on its way here.
+            // The one before has come back while this one was on its way here, or comes behind it.
             Some(Turn::Wait) => return self.submit_again(call),
             Some(Turn::Go(before)) => before,
             None => None,

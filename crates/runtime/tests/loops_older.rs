@@ -274,27 +274,6 @@ fn o6_postponed_resumes_count_once() {
     o6(Signalled);
 }
 
-/// The second takes the place of the first, though it comes when the first is about to count.
-#[test]
-fn o6_a_postponed_resume_that_follows_replaces_the_one_before() {
-    virtual_time(async {
-        let runs = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&runs);
-        let body = GenericLoop::new("PONY", async move |_: &mut LoopCx<bool>| {
-            counted.fetch_add(1, Relaxed);
-        });
-        let l = loop_once(body, ()).spawn();
-        settle().await;
-        assert_eq!(runs.load(Relaxed), 1);
-        // Timers go by the millisecond: these two would fire in different ones.
-        assert_eq!(l.resume_later().await, Ok(true));
-        tokio::time::advance(Duration::from_micros(500)).await;
-        assert_eq!(l.resume_later().await, Ok(true));
-        tokio::time::sleep(10 * MS).await;
-        assert_eq!(runs.load(Relaxed), 2, "resumed once");
-    });
-}
-
 /// The signal of O7: anything; objects are compared by identity.
 #[derive(Clone, Debug)]
 enum Any {

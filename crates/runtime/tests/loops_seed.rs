@@ -90,6 +90,36 @@ fn s36_a_loop_runs_once_per_start_and_can_be_started_again_with_the_same_value()
     });
 }
 
+/// Nobody knows in what state a panic left it.
+#[test]
+fn s36_a_loop_that_panicked_is_started_again_with_a_pristine_value() {
+    #[derive(Clone)]
+    struct Counting(u32, Log);
+    impl Loop for Counting {
+        fn name(&self) -> String {
+            "counting".into()
+        }
+        async fn run(&mut self, _: &mut LoopCx<NoSignal>) -> Result<(), LoopError> {
+            self.0 += 1;
+            self.1.lock().unwrap().push(self.0.to_string());
+            assert!(self.0 != 2, "halfway");
+            Ok(())
+        }
+    }
+    virtual_time(async {
+        let log = Log::default();
+        let l = loop_of(Counting(0, Arc::clone(&log)), ())
+            .policy(RestartPolicy::Temporary)
+            .idle()
+            .spawn();
+        for _ in 0..4 {
+            assert_eq!(l.start().await, Ok(true));
+            assert_eq!(l.until_ended().await, Ok(true));
+        }
+        assert_eq!(take(&log), ["1", "2", "1", "2"]);
+    });
+}
+
 #[test]
 fn s37_a_second_pause_replaces_the_time_of_the_first() {
     #[derive(Clone)]

@@ -23,7 +23,7 @@ use super::{
     ConnectionLost, ConnectionWorked, Dial, KeyUnknown, WantKey, actor::Dialed, auth_key, socket,
 };
 use crate::{
-    api::{Call, Refusal, Refused, Submit, Turn, classify},
+    api::{Call, Refusal, Refused, Submit, Turn, classify, plain},
     entities::Content,
     error::CallError,
     events::AccountEvent,
@@ -347,7 +347,7 @@ impl ConnectionActor {
                 if let Some(call) = self.calls.get_mut(&call) {
                     call.copy_lost |= earlier_copy_lost;
                 }
-                self.refused(call, code, message);
+                self.refused(call, code, plain(message));
             }
             Event::Failed { call, why } => {
                 if let CallFailure::PredecessorFailed { earlier_copy_lost } = why {

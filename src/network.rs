@@ -35,6 +35,9 @@ pub struct NetworkSettings {
     pub prefer_ipv6: bool,
     /// How long, in seconds, one attempt to connect may take. At least 1.
     pub connect_limit: u64,
+    /// How long, in seconds, a request of the HTTP client may take in all: every attempt, and reading the answer. At
+    /// least 1.
+    pub request_limit: u64,
     /// Whether names are looked up by DNS over HTTPS, and by the system only if that gives nothing. Proxies look names up
     /// themselves; their own names are asked of the system. Needs the feature `doh`.
     pub doh: bool,
@@ -60,6 +63,7 @@ impl Default for NetworkSettings {
             proxy_order: ProxyOrder::default(),
             prefer_ipv6: false,
             connect_limit: 5,
+            request_limit: 600,
             doh: false,
             // Constants, read by a test.
             doh_servers: DOH_SERVERS
@@ -84,6 +88,7 @@ impl NetworkSettings {
         config.order = self.proxy_order;
         config.prefer_ipv6 = self.prefer_ipv6;
         config.connect_limit = Duration::from_secs(self.connect_limit.clamp(1, 3600));
+        config.request_limit = Duration::from_secs(self.request_limit.max(1));
         if self.doh {
             self.use_doh(&mut config)?;
         }

@@ -76,7 +76,7 @@ impl ApiActor {
             return;
         }
         if let Some(queue) = &call.queue
-            && self.shared.queues.turn(queue, call.id) == Turn::Wait
+            && self.shared.queues.depart(queue, call.id) == Turn::Wait
         {
             self.held.insert(call.id, call);
             self.note();

@@ -12,4 +12,4 @@ pub use call::CallPolicy;
 pub(crate) use call::{Call, Permits};
 pub use queues::Place;
 pub(crate) use queues::{Queues, Turn};
-pub(crate) use refusal::{Refusal, classify};
+pub(crate) use refusal::{Refusal, classify, plain};

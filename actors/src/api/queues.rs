@@ -3,7 +3,8 @@
 //! A call goes through two stretches. Up to [`ApiActor`](super::ApiActor) its [`Place`], taken when the call was made, keeps
 //! the order, whatever the call still waits for (its peer, a permit). From there on it is the order of the calls here: one
 //! goes to the session only while all those before it are there too, and is chained to the last of them by `invokeAfterMsg`.
-//! A call that comes back from the session (a flood wait, say) brings back those behind it.
+//! A call that comes back from the session (a flood wait, say) brings back those behind it. So does one whose connection
+//! died: those behind it may still be in that actor's mailbox, before it now, and are turned back there.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -30,15 +31,30 @@ struct Queue {
 
 struct Queued {
     call: u64,
-    with_session: bool,
+    at: Whereabouts,
+}
+
+/// How far a call has come.
+///
+/// ```text
+///  Waiting ── its turn ──► Underway ── its turn ──► InSession
+///     ▲                       │                         │
+///     └────── turned back ────┴─ refused, actor died ───┘
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whereabouts {
+    Waiting,
+    /// In the mailbox of the connection.
+    Underway,
+    InSession,
 }
 
 /// What is to be done with a call of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// It may go to the session, after this call if there is one.
+    /// It may go on, after this call if there is one.
     Go(Option<u64>),
-    /// One before it is not with the session.
+    /// One before it is not as far.
     Wait,
 }
 
@@ -75,16 +91,26 @@ impl Queues {
         let mut queues = self.lock();
         let queue = queues.entry(name.clone()).or_default();
         match queue.calls.iter_mut().find(|queued| queued.call == call) {
-            Some(queued) => queued.with_session = false,
+            Some(queued) => queued.at = Whereabouts::Waiting,
             None => queue.calls.push_back(Queued {
                 call,
-                with_session: false,
+                at: Whereabouts::Waiting,
             }),
         }
     }
 
-    /// Asks for a call whether it is its turn, and takes note that it goes to the session if it is.
-    pub(crate) fn turn(&self, name: &str, call: u64) -> Turn {
+    /// Asks for a call whether it may go to the connection, and takes note that it does.
+    pub(crate) fn depart(&self, name: &str, call: u64) -> Turn {
+        self.turn(name, call, Whereabouts::Underway)
+    }
+
+    /// Asks for a call that has come to the connection whether it may go to the session, and takes note that it does. If
+    /// not, it is to go back.
+    pub(crate) fn arrive(&self, name: &str, call: u64) -> Turn {
+        self.turn(name, call, Whereabouts::InSession)
+    }
+
+    fn turn(&self, name: &str, call: u64, to: Whereabouts) -> Turn {
         let mut queues = self.lock();
         let Some(queue) = queues.get_mut(name) else {
             return Turn::Go(None);
@@ -92,16 +118,12 @@ impl Queues {
         let Some(at) = queue.calls.iter().position(|queued| queued.call == call) else {
             return Turn::Go(None);
         };
-        if queue
-            .calls
-            .iter()
-            .take(at)
-            .any(|queued| !queued.with_session)
-        {
-            queue.calls[at].with_session = false;
+        let as_far = |queued: &Queued| queued.at == Whereabouts::InSession || queued.at == to;
+        if !queue.calls.iter().take(at).all(as_far) {
+            queue.calls[at].at = Whereabouts::Waiting;
             return Turn::Wait;
         }
-        queue.calls[at].with_session = true;
+        queue.calls[at].at = to;
         Turn::Go(at.checked_sub(1).map(|before| queue.calls[before].call))
     }
 
@@ -110,7 +132,7 @@ impl Queues {
         let queues = self.lock();
         let waiting = queues.get(name)?.calls.iter();
         waiting
-            .skip_while(|queued| queued.with_session)
+            .skip_while(|queued| queued.at != Whereabouts::Waiting)
             .map(|queued| queued.call)
             .next()
     }
@@ -122,7 +144,10 @@ impl Queues {
             return false;
         };
         queue.calls.retain(|queued| queued.call != call);
-        let waiting = queue.calls.iter().any(|queued| !queued.with_session);
+        let waiting = queue
+            .calls
+            .iter()
+            .any(|queued| queued.at == Whereabouts::Waiting);
         if queue.len() == 0 {
             queues.remove(name);
         }
@@ -218,20 +243,37 @@ mod tests {
     #[test]
     fn a_call_goes_when_all_before_it_are_with_the_session() {
         let queues = entered(1..=3);
-        assert_eq!(queues.turn(A, 2), Turn::Wait);
-        assert_eq!(queues.turn(A, 1), Turn::Go(None));
+        assert_eq!(queues.depart(A, 2), Turn::Wait);
+        assert_eq!(queues.depart(A, 1), Turn::Go(None));
         assert_eq!(queues.first_waiting(A), Some(2));
-        assert_eq!(queues.turn(A, 2), Turn::Go(Some(1)));
+        assert_eq!(queues.depart(A, 2), Turn::Go(Some(1)));
+        assert_eq!(queues.arrive(A, 1), Turn::Go(None));
+        assert_eq!(queues.arrive(A, 2), Turn::Go(Some(1)));
         // One comes back: those behind it wait, those before do not.
         queues.enter(&Arc::from(A), 1);
-        assert_eq!(queues.turn(A, 2), Turn::Wait);
-        assert_eq!(queues.turn(A, 3), Turn::Wait);
+        assert_eq!(queues.depart(A, 2), Turn::Wait);
+        assert_eq!(queues.depart(A, 3), Turn::Wait);
         assert!(queues.leave(A, 1));
-        assert_eq!(queues.turn(A, 2), Turn::Go(None));
-        assert_eq!(queues.turn(A, 3), Turn::Go(Some(2)));
+        assert_eq!(queues.depart(A, 2), Turn::Go(None));
+        assert_eq!(queues.depart(A, 3), Turn::Go(Some(2)));
         assert!(!queues.leave(A, 3));
         assert!(!queues.leave(A, 2));
         assert!(queues.lock().is_empty(), "an empty queue is forgotten");
+    }
+
+    /// The first was given to a session that is lost; the second was in the mailbox then, and is before it now.
+    #[test]
+    fn a_call_that_overtook_one_on_the_way_is_turned_back() {
+        let queues = entered(1..=2);
+        assert_eq!(queues.depart(A, 1), Turn::Go(None));
+        assert_eq!(queues.depart(A, 2), Turn::Go(Some(1)));
+        assert_eq!(queues.arrive(A, 1), Turn::Go(None));
+        queues.enter(&Arc::from(A), 1);
+        assert_eq!(queues.depart(A, 1), Turn::Go(None));
+        assert_eq!(queues.arrive(A, 2), Turn::Wait);
+        assert_eq!(queues.depart(A, 2), Turn::Go(Some(1)));
+        assert_eq!(queues.arrive(A, 1), Turn::Go(None));
+        assert_eq!(queues.arrive(A, 2), Turn::Go(Some(1)));
     }
 
     #[tokio::test]

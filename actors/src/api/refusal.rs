@@ -77,7 +77,28 @@ fn flood(message: &str) -> Refusal {
 }
 
 fn number_behind(message: &str, mark: &str) -> Option<u64> {
-    message.rsplit_once(mark)?.1.parse().ok()
+    let (_, digits) = message.rsplit_once(mark)?;
+    let digits = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    digits?.parse().ok()
+}
+
+/// The most characters of an error's message that are kept. Names of errors are shorter by far.
+const LONGEST_MESSAGE: usize = 256;
+
+/// An error's message as anything may see it: a log, a terminal, a program. It is text from outside, and what is no plain
+/// character in it is escaped.
+pub(crate) fn plain(message: String) -> String {
+    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    if message.len() <= LONGEST_MESSAGE && message.bytes().all(is_plain) {
+        return message;
+    }
+    let mut characters = message.chars();
+    let kept = characters.by_ref().take(LONGEST_MESSAGE);
+    let mut plain: String = kept.flat_map(char::escape_default).collect();
+    if characters.next().is_some() {
+        plain.push('…');
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -106,6 +127,8 @@ mod tests {
             of(420, "FLOOD_WAIT_18446744073709551615"),
             wait(LONGEST_WAIT, true)
         );
+        assert_eq!(of(420, "FLOOD_WAIT_+7"), Refusal::Final);
+        assert_eq!(of(420, "FLOOD_WAIT_\u{661}"), Refusal::Final);
         assert_eq!(of(420, "FROZEN_METHOD_INVALID"), Refusal::Final);
         assert_eq!(of(303, "PHONE_MIGRATE_4"), Refusal::Migrate(4));
         assert_eq!(of(303, "NETWORK_MIGRATE_x"), Refusal::Final);

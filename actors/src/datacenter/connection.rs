@@ -23,7 +23,7 @@ use super::{
     ConnectionLost, ConnectionWorked, Dial, KeyUnknown, WantKey, actor::Dialed, auth_key, socket,
 };
 use crate::{
-    api::{Call, Refusal, Refused, Submit, Turn, classify},
+    api::{Call, Refusal, Refused, Submit, Turn, classify, plain},
     entities::Content,
     error::CallError,
     events::AccountEvent,
@@ -347,7 +347,7 @@ impl ConnectionActor {
                 if let Some(call) = self.calls.get_mut(&call) {
                     call.copy_lost |= earlier_copy_lost;
                 }
-                self.refused(call, code, message);
+                self.refused(call, code, plain(message));
             }
             Event::Failed { call, why } => {
                 if let CallFailure::PredecessorFailed { earlier_copy_lost } = why {
@@ -472,9 +472,9 @@ impl ConnectionActor {
 
     fn give_to_session(&mut self, mut call: Call) {
         let now = self.shared.now();
-        let turn = (call.queue.as_deref()).map(|queue| self.shared.queues.turn(queue, call.id));
+        let turn = (call.queue.as_deref()).map(|queue| self.shared.queues.arrive(queue, call.id));
         let before = match turn {
-            // The one before has come back while this one was on its way here.
+            // The one before has come back while this one was on its way here, or comes behind it.
             Some(Turn::Wait) => return self.submit_again(call),
             Some(Turn::Go(before)) => before,
             None => None,

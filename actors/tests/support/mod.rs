@@ -51,6 +51,8 @@ pub fn virtual_time<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
 pub struct TestClock {
     origin: Instant,
     pub skew: Arc<AtomicI64>,
+    /// How often it is still read before one reading panics; less than 1: never.
+    pub panics_in: Arc<AtomicI64>,
 }
 
 impl TestClock {
@@ -58,10 +60,15 @@ impl TestClock {
         Self {
             origin: Instant::now(),
             skew: Arc::default(),
+            panics_in: Arc::default(),
         }
     }
 
     pub fn unix(&self) -> Duration {
+        assert!(
+            self.panics_in.fetch_sub(1, Ordering::Relaxed) != 1,
+            "a clock that panics"
+        );
         let seconds = i64::try_from(EPOCH).unwrap() + self.skew.load(Ordering::Relaxed);
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) + self.origin.elapsed()
     }

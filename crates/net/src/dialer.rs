@@ -31,6 +31,8 @@ pub struct DialerConfig {
     pub prefer_ipv6: bool,
     /// How long one attempt may take once addresses are known: TCP, and what the proxy has to say. Default 5 s.
     pub connect_limit: Duration,
+    /// How long an HTTP request may take in all: every attempt, and reading the answer. Default 10 min.
+    pub request_limit: Duration,
     /// Whether a host that answers in HTTP is taken for a captive portal: reading then fails with
     /// [`AnsweredByHttp`](crate::AnsweredByHttp). Default: no.
     pub refuse_http: bool,
@@ -50,6 +52,7 @@ impl Default for DialerConfig {
             order: ProxyOrder::default(),
             prefer_ipv6: false,
             connect_limit: Duration::from_secs(5),
+            request_limit: Duration::from_secs(600),
             refuse_http: false,
             resolver: system.clone(),
             proxy_resolver: system,

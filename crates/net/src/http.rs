@@ -1,7 +1,7 @@
 //! An HTTP client that goes directly or by proxies, whichever works.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     error::Error as _,
     fmt,
     future::{Future, IntoFuture},
@@ -35,11 +35,25 @@ use crate::{
 /// How long a server may be silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
+/// Of how many hosts it is remembered how the ways to them fared. The one asked for the longest ago is forgotten first.
+const MOST_HOSTS: usize = 256;
+
 /// Makes HTTP requests directly and by proxies, in the order of its configuration, with one jar for all cookies. Cheap
 /// to clone; clones share cookies, connections, and what they learn about the ways.
 ///
 /// A request whose way could not be opened is made by the next one. One that was sent and got no answer is made again
-/// only if its method may be repeated (RFC 9110, 9.2.2).
+/// only if its method may be repeated (RFC 9110, 9.2.2). How a way fared is remembered for that host and port alone: a
+/// dead host sends no other by the proxies, and a dead proxy is found out once by each.
+///
+/// An `https` request goes through an HTTP proxy by `CONNECT`: if the proxy opens no tunnel, whatever it says, the next
+/// way is taken. A plain `http` request is forwarded by it: but for 407, what it says itself (502 or 504 if it cannot
+/// reach the host) cannot be told from what the host says, and is the answer.
+///
+/// # SOCKS5, compared with connections to datacenters
+/// Both speak RFC 1928 and 1929 and leave names to the proxy, but not by the same code. Of a proxy that keeps the rules
+/// they differ in one thing: with credentials, a connection to a datacenter offers to go without them too, and an HTTP
+/// request does not, so a proxy that wants none is [`HttpFailure::ProxyCredentials`] there. Of proxies that break the
+/// rules an HTTP request refuses one that a connection takes: a bound address that is an empty name.
 #[derive(Clone)]
 pub struct HttpClient {
     inner: Arc<Inner>,
@@ -47,9 +61,33 @@ pub struct HttpClient {
 
 struct Inner {
     clients: Vec<reqwest::Client>,
-    routes: Mutex<Routes>,
+    hosts: Mutex<Hosts>,
+    limit: Duration,
     jar: Arc<Jar>,
     redirects: Redirects,
+}
+
+/// How the ways to each host fared.
+struct Hosts {
+    fresh: Routes,
+    known: HashMap<Host, (Routes, Instant)>,
+}
+
+/// A host, and the port asked for.
+type Host = (String, Option<u16>);
+
+impl Hosts {
+    fn of(&mut self, host: &Host, now: Instant) -> &mut Routes {
+        if !self.known.contains_key(host) && self.known.len() >= MOST_HOSTS {
+            let oldest = self.known.iter().min_by_key(|(_, (_, asked))| *asked);
+            let oldest = oldest.map(|(host, _)| host.clone());
+            oldest.and_then(|host| self.known.remove(&host));
+        }
+        let fresh = || (self.fresh.clone(), now);
+        let (routes, asked) = self.known.entry(host.clone()).or_insert_with(fresh);
+        *asked = now;
+        routes
+    }
 }
 
 /// The addresses of requests under way that were answered by another address. The library does not tell which request it
@@ -109,6 +147,16 @@ pub enum HttpError {
         /// The host.
         host: String,
         /// Every attempt, in the order they were made.
+        attempts: Vec<HttpAttempt>,
+    },
+    /// There was no answer within the limit for all attempts. Nothing that may not be repeated was sent.
+    #[error("{host} gave no answer within {limit:?}{}", told(.attempts))]
+    OutOfTime {
+        /// The host.
+        host: String,
+        /// The limit.
+        limit: Duration,
+        /// Every attempt, in the order they were made; the time ended the last one.
         attempts: Vec<HttpAttempt>,
     },
     /// The answer sends from one address to the next without end.
@@ -180,7 +228,11 @@ impl HttpClient {
         Ok(Self {
             inner: Arc::new(Inner {
                 clients,
-                routes: Mutex::new(routes),
+                hosts: Mutex::new(Hosts {
+                    fresh: routes,
+                    known: HashMap::new(),
+                }),
+                limit: config.request_limit,
                 jar,
                 redirects,
             }),
@@ -212,6 +264,7 @@ impl HttpClient {
                 .clients
                 .first()
                 .map(|first| first.request(method, url)),
+            limit: self.inner.limit,
         }
     }
 
@@ -235,9 +288,9 @@ impl HttpClient {
         Ok(bytes)
     }
 
-    fn routes(&self) -> MutexGuard<'_, Routes> {
-        let routes = self.inner.routes.lock();
-        routes.unwrap_or_else(PoisonError::into_inner)
+    fn hosts(&self) -> MutexGuard<'_, Hosts> {
+        let hosts = self.inner.hosts.lock();
+        hosts.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn redirects(&self) -> MutexGuard<'_, HashSet<Url>> {
@@ -245,29 +298,42 @@ impl HttpClient {
         redirects.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a request.
+    /// Makes a request, within [`DialerConfig::request_limit`].
     ///
     /// # Errors
     /// [`HttpError`], which tells of every attempt.
     pub async fn execute(&self, request: reqwest::Request) -> Result<Response, HttpError> {
+        self.execute_within(request, self.inner.limit).await
+    }
+
+    async fn execute_within(
+        &self,
+        request: reqwest::Request,
+        limit: Duration,
+    ) -> Result<Response, HttpError> {
         let (method, url) = (request.method().clone(), request.url().clone());
-        let host = request.url().host_str().unwrap_or_default().to_owned();
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let key = (host.clone(), url.port_or_known_default());
         let _forget = Forget(self, &url);
-        let plan = self.routes().plan(Instant::now());
+        let began = Instant::now();
+        let plan = self.hosts().of(&key, began).plan(began);
         let mut attempts = Vec::new();
         let mut request = Some(request);
         for way in plan {
             let (Some(client), Some(route)) = (
                 self.inner.clients.get(way),
-                self.routes().route(way).cloned(),
+                self.hosts().fresh.route(way).cloned(),
             ) else {
                 continue;
             };
             // A body that is a stream goes out once only.
             let attempt = request.as_ref().and_then(reqwest::Request::try_clone);
-            let Some(attempt) = attempt.or_else(|| request.take()) else {
+            let Some(mut attempt) = attempt.or_else(|| request.take()) else {
                 break;
             };
+            let left = limit.saturating_sub(began.elapsed());
+            let own = attempt.timeout().copied().unwrap_or(left);
+            *attempt.timeout_mut() = Some(own.min(left));
             let ended = client.execute(attempt).await;
             let (failure, sent) = match ended {
                 Ok(answer)
@@ -277,7 +343,8 @@ impl HttpClient {
                     (HttpFailure::ProxyCredentials, false)
                 }
                 Ok(answer) => {
-                    self.routes().worked(way, Instant::now());
+                    let now = Instant::now();
+                    self.hosts().of(&key, now).worked(way, now);
                     return Ok(answer);
                 }
                 Err(error) if error.is_redirect() => return Err(HttpError::Redirects { host }),
@@ -290,13 +357,21 @@ impl HttpClient {
                 }
             };
             tracing::info!(host, %route, %failure, "a way to a host failed");
-            self.routes().failed(way, Instant::now());
+            let now = Instant::now();
+            self.hosts().of(&key, now).failed(way, now);
             attempts.push(HttpAttempt { route, failure });
             if sent && !method.is_idempotent() {
                 let method = method.to_string();
                 return Err(HttpError::UnknownOutcome {
                     method,
                     host,
+                    attempts,
+                });
+            }
+            if began.elapsed() >= limit {
+                return Err(HttpError::OutOfTime {
+                    host,
+                    limit,
                     attempts,
                 });
             }
@@ -316,6 +391,7 @@ impl fmt::Debug for HttpClient {
 pub struct HttpRequest {
     client: HttpClient,
     builder: Option<reqwest::RequestBuilder>,
+    limit: Duration,
 }
 
 impl HttpRequest {
@@ -336,6 +412,12 @@ impl HttpRequest {
         self.builder = self.builder.map(change);
         self
     }
+
+    /// How long it may take in all: every attempt, and reading the answer. Default: the client's.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
 }
 
 impl IntoFuture for HttpRequest {
@@ -350,7 +432,7 @@ impl IntoFuture for HttpRequest {
             let request = builder
                 .build()
                 .map_err(|error| HttpError::Request(chain(error)))?;
-            self.client.execute(request).await
+            self.client.execute_within(request, self.limit).await
         })
     }
 }
@@ -387,11 +469,33 @@ fn failure(error: reqwest::Error) -> HttpFailure {
         HttpFailure::Name(chain(error))
     } else if error.is_timeout() {
         HttpFailure::TimedOut(chain(error))
+    } else if is_about_credentials(&error) {
+        HttpFailure::ProxyCredentials
     } else if error.is_connect() {
         HttpFailure::Connect(chain(error))
     } else {
         HttpFailure::Exchange(chain(error))
     }
+}
+
+/// What the HTTP library says of credentials that a proxy does not take. The types of these errors are private to it, so
+/// its words have to do; a test fails if they change.
+const ABOUT_CREDENTIALS: [&str; 4] = [
+    "SOCKS error: server does not support user/pass authentication",
+    "SOCKS error: server implements authentication incorrectly",
+    "SOCKS error: credentials not accepted",
+    "tunnel error: proxy authorization required",
+];
+
+fn is_about_credentials(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if ABOUT_CREDENTIALS.contains(&error.to_string().as_str()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An error with all its causes, but without the address: it may hold secrets.
@@ -442,5 +546,33 @@ impl Lookup for Names {
             let found = found.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(found) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_asked_for_the_longest_ago_is_forgotten() {
+        let now = Instant::now();
+        let proxies = ["socks5://p:1080".parse().unwrap()];
+        let mut hosts = Hosts {
+            fresh: Routes::new(&proxies, ProxyOrder::DirectFirst),
+            known: HashMap::new(),
+        };
+        let host = |nth: usize| (format!("host{nth}"), Some(443));
+        for nth in 0..MOST_HOSTS {
+            let now = now + Duration::from_millis(nth as u64);
+            hosts.of(&host(nth), now).worked(1, now);
+        }
+        let later = now + Duration::from_secs(10);
+        assert_eq!(hosts.of(&host(0), later).plan(later), [1, 0]);
+        assert_eq!(hosts.of(&host(MOST_HOSTS), later).plan(later), [0, 1]);
+        assert_eq!(hosts.known.len(), MOST_HOSTS);
+        assert_eq!(hosts.of(&host(0), later).plan(later), [1, 0]);
+        assert_eq!(hosts.of(&host(2), later).plan(later), [1, 0]);
+        assert_eq!(hosts.of(&host(1), later).plan(later), [0, 1]);
     }
 }

@@ -39,7 +39,8 @@ pub(crate) struct Credentials {
 /// A proxy: `socks5://user:password@host:port` or `http://user:password@host:port`, the credentials being optional.
 ///
 /// The host is a name, an IPv4 address, or an IPv6 address in brackets; what is special in an address (`@`, `:`, `/`,
-/// `%`) is percent-encoded in the user name and the password. Neither of the two is ever shown.
+/// `%`) is percent-encoded in the user name and the password. Neither of the two is ever shown. The password for an HTTP
+/// proxy may be empty (`http://user:@host:port`); SOCKS 5 has no empty one (RFC 1929, 2).
 ///
 /// ```
 /// let proxy: actogram_net::Proxy = "socks5://ann:s%40fe@proxy.example:1080".parse()?;
@@ -121,9 +122,12 @@ pub enum ParseProxyError {
     Port,
     /// The user name or password is not percent-encoded text, or one of them is missing or too long.
     #[error(
-        "the proxy's user name and password are malformed: both were expected, of 1 to 255 bytes, percent-encoded"
+        "the proxy's user name and password are malformed: both were expected, of 1 to 255 bytes, percent-encoded; for no password, write `user:@`"
     )]
     Credentials,
+    /// SOCKS 5 knows no empty password (RFC 1929, 2).
+    #[error("a SOCKS5 proxy takes no empty password; 1 to 255 bytes were expected")]
+    EmptyPassword,
     /// Something follows the port.
     #[error("nothing was expected behind the proxy's port")]
     Trailing,
@@ -138,7 +142,9 @@ impl FromStr for Proxy {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         // A password may hold anything but what ends it, so the last `@` counts.
         let (credentials, address) = match rest.rsplit_once('@') {
-            Some((credentials, address)) => (Some(parse_credentials(credentials)?), address),
+            Some((credentials, address)) => {
+                (Some(parse_credentials(credentials, scheme)?), address)
+            }
             None => (None, rest),
         };
         if address.contains(['/', '?', '#']) {
@@ -190,20 +196,24 @@ fn parse_scheme(given: &str) -> Result<ProxyScheme, ParseProxyError> {
     })
 }
 
-fn parse_credentials(text: &str) -> Result<Credentials, ParseProxyError> {
+fn parse_credentials(text: &str, scheme: ProxyScheme) -> Result<Credentials, ParseProxyError> {
     let (user, password) = text.split_once(':').ok_or(ParseProxyError::Credentials)?;
     let decode = |text: &str| {
         percent_decode_str(text)
             .decode_utf8()
             .ok()
             .map(|text| Zeroizing::new(text.into_owned()))
-            .filter(|text| (1..=255).contains(&text.len()))
+            .filter(|text| text.len() <= 255)
             .ok_or(ParseProxyError::Credentials)
     };
-    Ok(Credentials {
-        user: decode(user)?,
-        password: decode(password)?,
-    })
+    let (user, password) = (decode(user)?, decode(password)?);
+    if user.is_empty() {
+        return Err(ParseProxyError::Credentials);
+    }
+    if password.is_empty() && scheme == ProxyScheme::Socks5 {
+        return Err(ParseProxyError::EmptyPassword);
+    }
+    Ok(Credentials { user, password })
 }
 
 /// In which order a direct connection and the proxies are tried.
@@ -291,7 +301,9 @@ mod tests {
             ("socks5://[::1:1080", E::Host),
             ("socks5://[nonsense]:1080", E::Host),
             ("socks5://user@h:1080", E::Credentials),
-            ("socks5://user:@h:1080", E::Credentials),
+            ("socks5://user:@h:1080", E::EmptyPassword),
+            ("http://user@h:1080", E::Credentials),
+            ("http://:@h:1080", E::Credentials),
             ("socks5://:password@h:1080", E::Credentials),
             ("socks5://u:%ff@h:1080", E::Credentials),
             ("http://h:1080/path", E::Trailing),

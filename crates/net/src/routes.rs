@@ -26,13 +26,13 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 /// ```
 /// A paused way is not left out: it is tried after all others, the one whose pause ends first before the rest. So a
 /// single way is always tried, and one that is back is found in the first round after it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Routes {
     ways: Vec<Way>,
     remembered: Option<(usize, Instant)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Way {
     route: Route,
     failures: u32,

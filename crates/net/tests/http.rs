@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    future::IntoFuture as _,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 
 use actogram_net::{
     Dialer, DialerConfig, NetworkError, ProxyOrder, ResolveError, Resolving, Route,
-    http::{HttpClient, HttpError, HttpFailure, reqwest::Method},
+    http::{HttpClient, HttpError, HttpFailure, HttpRequest, reqwest::Method},
 };
 use futures_util::future::join_all;
 use tokio::{
@@ -144,6 +145,82 @@ async fn s23_proxies_are_used_only_if_a_direct_way_fails_and_in_their_order() {
         1,
         "what worked is remembered"
     );
+}
+
+#[tokio::test]
+async fn s23_a_dead_host_sends_no_other_host_by_the_proxies() {
+    let (address, _) = server(OK).await;
+    let (by, used) = proxy(address, false).await;
+    let http = client(&[&by], ProxyOrder::DirectFirst);
+    let (gone, there) = (dead().await, format!("http://{address}/"));
+    http.get(&format!("http://{gone}/")).await.unwrap();
+    assert_eq!(used.lock().unwrap().len(), 1);
+    http.get(&there).await.unwrap();
+    assert_eq!(used.lock().unwrap().len(), 1, "it is reached directly");
+    // What led to the dead one is remembered for it.
+    http.get(&format!("http://{gone}/")).await.unwrap();
+}
+
+/// One that sends a byte now and then is never silent, and would take for ever.
+#[tokio::test]
+async fn s23_a_server_that_drips_costs_the_limit_of_all_attempts_and_no_more() {
+    let head: &[u8] = b"HTTP/1.1 200 OK\r\nX: ";
+    let body: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n";
+    let (works, worked) = server(OK).await;
+    let (by, _) = proxy(works, false).await;
+    let mut config = config(&[&by], ProxyOrder::DirectFirst);
+    config.request_limit = Duration::from_millis(300);
+    let http = HttpClient::new(&config, &[]).unwrap();
+    let (url, ended) = (
+        hostile(CONNECT, &[(HEAD, head)], Ending::Drips(b'a')).await,
+        HttpRequest::into_future,
+    );
+    let error = tokio::time::timeout(LONG, ended(http.get(&url))).await;
+    let error = error.expect("it hangs").unwrap_err();
+    let HttpError::OutOfTime {
+        limit, attempts, ..
+    } = &error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!((*limit, attempts.len()), (config.request_limit, 1));
+    assert!(matches!(attempts[0].failure, HttpFailure::TimedOut(_)));
+    assert!(worked.lock().unwrap().is_empty(), "no time was left");
+    let http = HttpClient::new(&config, &[]).unwrap();
+    let error = tokio::time::timeout(LONG, ended(http.post(&url))).await;
+    let error = error.expect("it hangs").unwrap_err();
+    assert!(matches!(error, HttpError::UnknownOutcome { .. }), "{error}");
+
+    let url = hostile(CONNECT, &[(HEAD, body)], Ending::Drips(b'a')).await;
+    let read = tokio::time::timeout(LONG, http.get_bytes(&url, 1 << 24)).await;
+    let error = read.expect("it hangs").unwrap_err();
+    assert!(matches!(error, HttpError::Body(_)), "{error}");
+    let longer = http.get(&url).limit(Duration::from_secs(3600)).await;
+    let mut answer = longer.unwrap();
+    for _ in 0..20 {
+        answer.chunk().await.unwrap().expect("it goes on");
+    }
+}
+
+#[tokio::test]
+async fn s23_a_password_may_be_empty() {
+    let (address, _) = server(OK).await;
+    let (by, heads) = proxy(address, false).await;
+    let by = by.replace("hunter2", "");
+    let http = client(&[&by], ProxyOrder::ProxyOnly);
+    http.get(PLAIN_URL).await.unwrap();
+    http.get(TLS_URL).await.unwrap_err();
+    let dialer = Dialer::new(config(&[&by], ProxyOrder::ProxyOnly)).unwrap();
+    dialer.connect("host.test", 443).await.unwrap();
+    for head in heads.lock().unwrap().iter() {
+        let head = head.to_lowercase();
+        // `zoe9:` in base64.
+        assert!(
+            head.contains("proxy-authorization: basic em9loto="),
+            "{head}"
+        );
+    }
+    assert_eq!(heads.lock().unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -395,11 +472,108 @@ async fn t6_a_socks5_proxy_that_takes_no_credentials_is_a_typed_failure() {
     for steps in cases {
         let proxy = hostile(SOCKS_WITH_CREDENTIALS, steps, Ending::Closes).await;
         let failure = fails(&proxy, PLAIN_URL, LONG).await;
-        let typed = matches!(
-            failure,
-            HttpFailure::Connect(_) | HttpFailure::ProxyCredentials
-        );
+        // Another version, or a method that was not offered, is no answer about credentials.
+        let typed = match steps {
+            [.., (_, [0, _] | [5, 1])] => matches!(failure, HttpFailure::Connect(_)),
+            _ => failure == HttpFailure::ProxyCredentials,
+        };
         assert!(typed, "{steps:?}: {failure:?}");
+    }
+    for wants in [2, 0xff] {
+        let proxy = hostile(SOCKS, &[(GREETING, &[5, wants])], Ending::Closes).await;
+        let failure = fails(&proxy, PLAIN_URL, LONG).await;
+        assert_eq!(failure, HttpFailure::ProxyCredentials, "{wants}");
+    }
+}
+
+/// Requests and connections to datacenters open their tunnels by code of two libraries. Where they do not agree is told at
+/// [`HttpClient`].
+#[tokio::test]
+async fn t6_the_two_ways_through_socks5_agree_but_for_what_is_documented() {
+    let bound = |kind: u8, address: &[u8]| [&[5, 0, 0, kind], address, &[1, 187]].concat();
+    let reserved = [&[5, 0, 1][..], &OPENED[3..]].concat();
+    // What it answers, and whether a connection and a request go by it.
+    let answers = [
+        (OPENED.to_vec(), true, true),
+        (bound(4, &[0; 16]), true, true),
+        (bound(3, b"\x02ab"), true, true),
+        (bound(3, &[&[255][..], &[b'a'; 255]].concat()), true, true),
+        (bound(3, b"\x00"), true, false),
+        (bound(3, b"\x01\xff"), false, false),
+        (reserved, false, false),
+        (bound(2, &[0; 4]), false, false),
+        ([&[5, 1][..], &OPENED[2..]].concat(), false, false),
+        ([&[5, 9][..], &OPENED[2..]].concat(), false, false),
+        ([&[4][..], &OPENED[1..]].concat(), false, false),
+    ];
+    for (answer, connects, requests) in answers {
+        let steps = [(GREETING, &[5, 0][..]), (REQUEST, &answer)];
+        let went = goes_by(&hostile(SOCKS, &steps, Ending::Closes).await).await;
+        assert_eq!(went, (connects, requests), "{answer:?}");
+    }
+    // A connection offers one method more, and with it one byte.
+    let cases: [(&[u8], &[u8], bool); 3] = [
+        (&[5, 2], &[1, 0], true),
+        (&[5, 2], &[9, 0], false),
+        (&[5, 2], &[1, 1], false),
+    ];
+    for (greeting, password, goes) in cases {
+        for (offer, by) in [(GREETING + 1, 0), (GREETING, 1)] {
+            let steps = [(offer, greeting), (PASSWORD, password), (REQUEST, &OPENED)];
+            let proxy = hostile(SOCKS_WITH_CREDENTIALS, &steps, Ending::Closes).await;
+            let went = if by == 0 {
+                connects(&proxy).await
+            } else {
+                requests(&proxy).await
+            };
+            assert_eq!(went, goes, "{password:?} {by}");
+        }
+    }
+    let steps = [(GREETING, &[5, 0][..]), (REQUEST, &OPENED)];
+    let wants_none = hostile(SOCKS_WITH_CREDENTIALS, &steps, Ending::Closes).await;
+    assert!(!requests(&wants_none).await);
+    let steps = [(GREETING + 1, &[5, 0][..]), (REQUEST, &OPENED)];
+    let wants_none = hostile(SOCKS_WITH_CREDENTIALS, &steps, Ending::Closes).await;
+    assert!(connects(&wants_none).await);
+}
+
+async fn goes_by(proxy: &str) -> (bool, bool) {
+    (connects(proxy).await, requests(proxy).await)
+}
+
+async fn connects(proxy: &str) -> bool {
+    let dialer = Dialer::new(config(&[proxy], ProxyOrder::ProxyOnly)).unwrap();
+    let connected = tokio::time::timeout(LONG, dialer.connect("host.test", 80)).await;
+    connected.expect("it hangs").is_ok()
+}
+
+/// Whether a request got as far as to be sent, by a proxy that closes then.
+async fn requests(proxy: &str) -> bool {
+    let failure = fails_somehow(proxy, PLAIN_URL).await;
+    matches!(failure, HttpFailure::Exchange(_))
+}
+
+#[tokio::test]
+async fn t6_a_connect_proxy_that_takes_no_credentials_is_a_typed_failure() {
+    let (rejects, _) = proxy(dead().await, true).await;
+    let without = rejects.replace("zoe9:hunter2@", "");
+    for proxy in [rejects, without] {
+        for url in [PLAIN_URL, TLS_URL] {
+            let failure = fails(&proxy, url, LONG).await;
+            assert_eq!(failure, HttpFailure::ProxyCredentials, "{url}");
+        }
+    }
+}
+
+/// A tunnel that a proxy does not open is the proxy's failure, whatever it says of the host.
+#[tokio::test]
+async fn t6_a_connect_proxy_that_cannot_reach_the_host_is_a_typed_failure() {
+    for status in ["502 Bad Gateway", "503 No", "504 Gateway Timeout", "403 No"] {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        let proxy = hostile(CONNECT, &[(HEAD, answer.as_bytes())], Ending::Closes).await;
+        let failure = fails(&proxy, TLS_URL, LONG).await;
+        let typed = matches!(failure, HttpFailure::Connect(_));
+        assert!(typed, "{status}: {failure:?}");
     }
 }
 

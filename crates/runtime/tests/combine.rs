@@ -38,6 +38,10 @@ fn s22_sleep_takes_fractions_and_gives_nothing() {
         sleep(Duration::from_millis(50)).await;
         sleep(-1.0).await;
         assert!((300..303).contains(&from.elapsed().as_millis()));
+        // Without a time it has no end.
+        let hour = Duration::from_secs(3600);
+        let endless = tokio::time::timeout(hour, sleep(None::<f64>));
+        assert!(endless.await.is_err());
     });
 }
 

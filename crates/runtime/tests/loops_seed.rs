@@ -90,6 +90,36 @@ fn s36_a_loop_runs_once_per_start_and_can_be_started_again_with_the_same_value()
     });
 }
 
+/// Nobody knows in what state a panic left it.
+#[test]
+fn s36_a_loop_that_panicked_is_started_again_with_a_pristine_value() {
+    #[derive(Clone)]
+    struct Counting(u32, Log);
+    impl Loop for Counting {
+        fn name(&self) -> String {
+            "counting".into()
+        }
+        async fn run(&mut self, _: &mut LoopCx<NoSignal>) -> Result<(), LoopError> {
+            self.0 += 1;
+            self.1.lock().unwrap().push(self.0.to_string());
+            assert!(self.0 != 2, "halfway");
+            Ok(())
+        }
+    }
+    virtual_time(async {
+        let log = Log::default();
+        let l = loop_of(Counting(0, Arc::clone(&log)), ())
+            .policy(RestartPolicy::Temporary)
+            .idle()
+            .spawn();
+        for _ in 0..4 {
+            assert_eq!(l.start().await, Ok(true));
+            assert_eq!(l.until_ended().await, Ok(true));
+        }
+        assert_eq!(take(&log), ["1", "2", "1", "2"]);
+    });
+}
+
 #[test]
 fn s37_a_second_pause_replaces_the_time_of_the_first() {
     #[derive(Clone)]
@@ -112,6 +142,14 @@ fn s37_a_second_pause_replaces_the_time_of_the_first() {
                 .lock()
                 .unwrap()
                 .push(format!("{}", self.1.elapsed().as_millis() / 100));
+            // A pause that another has replaced takes nothing with it when it is dropped.
+            let (first, second) = (cx.pause(S), cx.pause(2 * S));
+            drop(first);
+            second.await;
+            self.0
+                .lock()
+                .unwrap()
+                .push(format!("{}", self.1.elapsed().as_millis() / 100));
             Ok(())
         }
     }
@@ -121,7 +159,7 @@ fn s37_a_second_pause_replaces_the_time_of_the_first() {
         tokio::time::sleep(5500 * MS).await;
         assert_eq!(l.resume().await, Ok(false), "at work");
         tokio::time::sleep(10 * S).await;
-        assert_eq!(take(&log), ["5", "65"]);
+        assert_eq!(take(&log), ["5", "65", "85"]);
     });
 }
 
@@ -188,7 +226,7 @@ fn s40_a_generic_loop_takes_numbers_flows_and_nothing() {
         tokio::time::sleep(10 * S).await;
         assert_eq!(take(&log), ["0", "5", "5", "5", "25"]);
         assert!(!l.is_running());
-        assert_eq!(l.status().pauses, 2);
+        assert_eq!((l.status().iterations, l.status().pauses), (5, 2));
 
         // Nothing returned: paused until resumed. A false signal runs it now, a true one stops it.
         let kept = Arc::clone(&log);
@@ -238,6 +276,7 @@ fn s42_a_periodic_loop_can_wait_first() {
             let l = loop_once(body, ()).spawn();
             tokio::time::sleep(2500 * MS).await;
             assert_eq!(runs.load(Relaxed), expected);
+            assert_eq!(l.status().iterations, u64::from(expected));
             assert_eq!(l.signal(true).await, Ok(SignalOutcome::Delivered));
             settle().await;
             assert!(!l.is_running());

@@ -49,12 +49,12 @@ impl Drop for Bot {
     }
 }
 
-/// What the bot says of itself when it is asked: how many messages, how many of them twice, how often it was disconnected,
-/// how many updates were dropped or lost.
-fn report(counts: &[u8], lost: u64, disconnected: u64) -> String {
+/// What the bot says of itself when it is asked: how many messages, how many of them twice, how many presses, how often
+/// updates were dropped or lost, how often it was disconnected.
+fn report(counts: &[u8], presses: usize, lost: u64, disconnected: u64) -> String {
     let seen = counts.iter().filter(|count| **count > 0).count();
     let twice = counts.iter().filter(|count| **count > 1).count();
-    format!("seen {seen} twice {twice} lost {lost} disconnected {disconnected}")
+    format!("seen {seen} twice {twice} presses {presses} lost {lost} disconnected {disconnected}")
 }
 
 /// The bot's process. Without the environment that the test below gives it, there is nothing to do.
@@ -100,20 +100,31 @@ async fn run_bot(most: usize) -> Result<()> {
     );
     let counts = Arc::new(Mutex::new(vec![0_u8; most]));
     let counted = counts.clone();
+    let presses = Arc::new(Mutex::new(BTreeSet::new()));
+    let pressed = presses.clone();
     client.on(
         command("report"),
         async move |_cx: Cx, command: actogram::filters::Command| {
             let report = report(
                 &counted.lock().unwrap(),
+                pressed.lock().unwrap().len(),
                 LOST.load(Ordering::Relaxed),
                 DISCONNECTED.load(Ordering::Relaxed),
             );
             command.message().answer(report).await.map(drop)
         },
     );
-    client.on(callback_queries(), async |_cx: Cx, query: CallbackQuery| {
-        query.answer("pressed").await
-    });
+    client.on(
+        callback_queries(),
+        async move |_cx: Cx, query: CallbackQuery| {
+            assert!(
+                presses.lock().unwrap().insert(query.id()),
+                "a press came twice"
+            );
+            // Whoever pressed waits half a minute; on a slow machine the answer may come too late.
+            query.answer("pressed").await
+        },
+    );
     client.on(incoming(), async move |_cx: Cx, message: Msg| {
         if let Ok(number) = message.text().parse::<usize>() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -226,17 +237,17 @@ async fn a_flood_loses_no_message_and_no_button_press_and_takes_no_memory() {
         operator.send_message(ann, private, "/report").unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         let told = last_text(ann).unwrap().text;
-        if presses.is_empty() && told.starts_with(&format!("seen {most} ")) {
+        let all = format!("seen {most} twice 0 presses {pressed} ");
+        if told.starts_with(&all) {
             break told;
         }
-        assert!(
-            asked.elapsed() < HANG,
-            "{told}; {} unanswered",
-            presses.len()
-        );
+        assert!(asked.elapsed() < HANG, "{told}");
     };
-    println!("{told}; {pressed} presses answered; {before} KiB before, {largest} KiB at most");
-    assert_eq!(told, format!("seen {most} twice 0 lost 0 disconnected 0"));
+    let answered = pressed - presses.len();
+    println!(
+        "{told}; {answered} presses answered in time; {before} KiB before, {largest} KiB at most"
+    );
+    assert!(told.ends_with(" lost 0 disconnected 0"), "{told}");
     // All of them in memory would be ten times as much with the long flood.
     assert!(
         largest < before + 48 * 1024,

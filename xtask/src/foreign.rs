@@ -86,6 +86,7 @@ fn run_python(root: &Path) -> Result<(), String> {
     command::run_within(LIMIT, root, "cargo", &build, &[])?;
     let entities = root.join("target/debug/examples/entities");
     let entities = entities.display().to_string();
+    let mirror_bot = build_mirror_bot(root)?;
     let arguments = [
         "-m",
         "pytest",
@@ -102,9 +103,18 @@ fn run_python(root: &Path) -> Result<(), String> {
         &[
             ("ACTOGRAM", &binary),
             ("TEXT_ENTITIES", &entities),
+            ("MIRROR_BOT", &mirror_bot),
             ("PYTHONDONTWRITEBYTECODE", "1"),
         ],
     )
+}
+
+/// The bot of ours that foreign clients talk to.
+fn build_mirror_bot(root: &Path) -> Result<String, String> {
+    let build = ["build", "--quiet", "--example", "mirror_bot"];
+    command::run_within(LIMIT, root, "cargo", &build, &[])?;
+    let built = root.join("target/debug/examples/mirror_bot");
+    Ok(built.display().to_string())
 }
 
 fn prepare_node(root: &Path) -> Result<(), String> {
@@ -122,12 +132,13 @@ fn prepare_node(root: &Path) -> Result<(), String> {
 }
 
 fn run_node(root: &Path) -> Result<(), String> {
+    let mirror_bot = build_mirror_bot(root)?;
     let binary = root.join("target/debug/actogram").display().to_string();
     command::run_within(
         LIMIT,
         &root.join("tests/foreign/node"),
         "node",
         &["--test"],
-        &[("ACTOGRAM", &binary)],
+        &[("ACTOGRAM", &binary), ("MIRROR_BOT", &mirror_bot)],
     )
 }

@@ -92,6 +92,7 @@ class Cable:
         self.target = (host, port)
         self.writers = set()
         self.accepted = 0
+        self.blocked = False
 
     async def __aenter__(self):
         self.server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
@@ -107,6 +108,9 @@ class Cable:
             writer.transport.abort()
 
     async def _relay(self, reader, writer):
+        if self.blocked:
+            writer.transport.abort()
+            return
         self.accepted += 1
         there_reader, there_writer = await asyncio.open_connection(*self.target)
         pair = {writer, there_writer}

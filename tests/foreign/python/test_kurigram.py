@@ -23,13 +23,18 @@ TRANSPORTS = {
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def datacenter():
-    running = Datacenter(bots=["kurigram_test_bot"])
+def know(running):
+    """Tells kurigram the key of a datacenter."""
     key = rsa.PublicKey.load_pkcs1(running.public_key.encode())
     fingerprint = int(running.fingerprint, 16)
     fingerprint -= (fingerprint >> 63) << 64
     known_keys.server_public_keys[fingerprint] = known_keys.PublicKey(key.n, key.e)
+
+
+@pytest.fixture(scope="module")
+def datacenter():
+    running = Datacenter(bots=["kurigram_test_bot"])
+    know(running)
     yield running
     assert running.stop() == 0, "the datacenter ends well"
 

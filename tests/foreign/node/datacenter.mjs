@@ -59,7 +59,9 @@ export class Cable {
     const cable = new Cable()
     cable.sockets = new Set()
     cable.accepted = 0
+    cable.blocked = false
     cable.server = createServer((near) => {
+      if (cable.blocked) return near.destroy()
       cable.accepted += 1
       const far = connect(datacenter.port, datacenter.host)
       for (const [one, other] of [[near, far], [far, near]]) {

@@ -4,16 +4,12 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { Cable, Datacenter, PATIENCE, eventually } from './datacenter.mjs'
-import { connectTcp } from '@fuman/node'
-import {
-  IntermediatePacketCodec, MemoryStorage, ObfuscatedPacketCodec, PaddedIntermediatePacketCodec, TelegramClient, html, tl,
-} from '@mtcute/node'
-import { NodeCryptoProvider, addPublicKey } from '@mtcute/node/utils.js'
+import { botOf, clientOf, personOf } from './people.mjs'
+import { IntermediatePacketCodec, ObfuscatedPacketCodec, PaddedIntermediatePacketCodec, html, tl } from '@mtcute/node'
 
 const BOT = 'mtcute_test_bot'
 const timeout = 3 * PATIENCE
 let datacenter
-let numbers = 0
 
 before(async () => { datacenter = await Datacenter.start(BOT) })
 after(async () => { await datacenter?.stop() })
@@ -24,58 +20,9 @@ const CODECS = {
   'obfuscated intermediate': () => new ObfuscatedPacketCodec(new IntermediatePacketCodec()),
 }
 
-/** A client that is destroyed when the test ends. */
-async function client(t, { address = datacenter, codec = CODECS.intermediate, network } = {}) {
-  const dc = { id: address.id, ipAddress: address.host, port: address.port }
-  const storage = new MemoryStorage()
-  const made = new TelegramClient({
-    apiId: 1,
-    apiHash: '0123456789abcdef0123456789abcdef',
-    storage,
-    defaultDcs: { main: dc, media: dc },
-    logLevel: 1,
-    network,
-    transport: {
-      async connect({ ipAddress, port }) {
-        const connection = await connectTcp({ address: ipAddress, port })
-        connection.setNoDelay(true)
-        return connection
-      },
-      packetCodec: codec,
-    },
-  })
-  const crypto = new NodeCryptoProvider()
-  await crypto.initialize?.()
-  addPublicKey(crypto, datacenter.publicKey)
-  t.after(() => made.destroy())
-  return Object.assign(made, { keysOfTest: storage.authKeys })
-}
-
-async function bot(t, options) {
-  const made = await client(t, options)
-  await made.start({ botToken: datacenter.find('bot').token })
-  return made
-}
-
-/** Signs a new person up: mtcute has no method for it. */
-async function person(t, firstName, options) {
-  const made = await client(t, options)
-  numbers += 1
-  const phone = `+1998${String(numbers).padStart(7, '0')}`
-  await made.connect()
-  const sent = await made.sendCode({ phone })
-  const phoneCode = await datacenter.code(phone, 0)
-  await assert.rejects(
-    made.signIn({ phone, phoneCodeHash: sent.phoneCodeHash, phoneCode }),
-    (error) => tl.RpcError.is(error) || /sign/i.test(error.message),
-  )
-  const signedUp = await made.call({
-    _: 'auth.signUp', phoneNumber: phone, phoneCodeHash: sent.phoneCodeHash, firstName, lastName: '',
-  })
-  await made.notifyLoggedIn(signedUp)
-  await made.startUpdatesLoop()
-  return Object.assign(made, { phoneOfTest: phone })
-}
+const client = (t, options) => clientOf(datacenter, t, options)
+const bot = (t, options) => botOf(datacenter, t, options)
+const person = (t, firstName, options) => personOf(datacenter, t, firstName, options)
 
 function collect(emitter) {
   const got = []

@@ -5,6 +5,7 @@ pub mod blocking;
 mod builder;
 mod calls;
 mod client;
+pub mod commands;
 mod dispatcher;
 mod error;
 pub mod filters;
@@ -45,7 +46,7 @@ pub use builder::ClientBuilder;
 pub use calls::{
     AnswerCallback, AnswerInline, CallByName, CallbackAnswer, ClickButton, Clicked, DeleteMessages,
     EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat, LeaveChat, Media,
-    Pending, PinMessage, Reaction, SendMedia, SendMessage, SendParts, SendReaction,
+    Pending, PinMessage, Reaction, SendMedia, SendMessage, SendParts, SendReaction, SetCommands,
 };
 pub use client::Client;
 pub use dispatcher::{
@@ -81,7 +82,9 @@ pub mod prelude {
     pub use crate::{
         Api, CallbackQuery, Client, ClientBuilder, Cx, Deleted, Error, EventHandler, InlineQuery,
         LoopApi, LoopCx, Msg, NewUpdate, Next, Order, Propagation, Result, Router, ServiceMsg,
-        SignalLoop, Text, Update, escape_html, escape_markdown_v2,
+        SignalLoop, Text, Update,
+        commands::{Commands, Given},
+        escape_html, escape_markdown_v2,
         filters::{Captures, Command},
         html, markdown,
     };

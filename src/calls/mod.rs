@@ -4,6 +4,7 @@ mod actions;
 mod arguments;
 mod chats;
 mod click;
+mod commands;
 mod media;
 mod messages;
 mod queries;
@@ -20,6 +21,7 @@ pub use actions::{
 };
 pub use chats::{ExportInvite, JoinChat, LeaveChat};
 pub use click::{CallbackAnswer, ClickButton, Clicked};
+pub use commands::SetCommands;
 pub use media::{Media, SendMedia};
 pub use messages::{EditMessage, SendMessage, SendParts};
 pub use queries::{AnswerCallback, AnswerInline};

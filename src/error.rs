@@ -109,6 +109,9 @@ pub enum Error {
     /// Updates could not be polled.
     #[error("{0}")]
     Poll(#[from] crate::dispatcher::PollError),
+    /// A command's arguments are wrong.
+    #[error("{0}")]
+    Command(#[from] crate::commands::CommandError),
     /// The state of a dialogue could not be read or written.
     #[error("{0}")]
     State(#[from] crate::dispatcher::StateError),

@@ -5,6 +5,7 @@ pub mod blocking;
 mod builder;
 mod calls;
 mod client;
+pub mod commands;
 mod dispatcher;
 mod error;
 pub mod filters;
@@ -47,7 +48,7 @@ pub use calls::{
     AnswerCallback, AnswerInline, CallByName, CallbackAnswer, ClickButton, Clicked, DeleteMessages,
     Demote, EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat,
     LeaveChat, Media, Pending, PinMessage, Promote, Reaction, Restrict, SendMedia, SendMessage,
-    SendParts, SendReaction,
+    SendParts, SendReaction, SetCommands,
 };
 pub use client::Client;
 pub use dispatcher::{
@@ -86,7 +87,9 @@ pub mod prelude {
     pub use crate::{
         Api, CallbackQuery, Client, ClientBuilder, Cx, Deleted, Error, EventHandler, InlineQuery,
         LoopApi, LoopCx, Msg, NewUpdate, Next, Order, Propagation, Result, Router, ServiceMsg,
-        SignalLoop, Text, Update, escape_html, escape_markdown_v2,
+        SignalLoop, Text, Update,
+        commands::{Commands, Given},
+        escape_html, escape_markdown_v2,
         filters::{Captures, Command},
         html, markdown,
     };

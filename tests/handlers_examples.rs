@@ -248,3 +248,20 @@ async fn a_bot_that_asks() {
     scene.expect("/cancel", "Never mind.").await;
     scene.expect("31", "Write /start.").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_with_an_enum_of_commands() {
+    let scene = Scene::new("menu_bot", "9996621471").await;
+    let _running = scene.run("menu_bot", &[]);
+    let help = scene.begin("/help").await;
+    assert!(help.starts_with("/help – Show what there is\n/repeat <times> [text] – "));
+    scene.expect("/repeat 3 ab", "ababab").await;
+    scene
+        .expect(
+            "/repeat often",
+            "/repeat: `times` is \"often\", u8 was expected: invalid digit found in string",
+        )
+        .await;
+    scene.expect("/dice 1", "1").await;
+    scene.expect("/rest", "No such command; see /help.").await;
+}

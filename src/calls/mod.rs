@@ -4,6 +4,7 @@ mod actions;
 mod arguments;
 mod chats;
 mod click;
+mod commands;
 mod media;
 mod members;
 mod messages;
@@ -21,6 +22,7 @@ pub use actions::{
 };
 pub use chats::{ExportInvite, JoinChat, LeaveChat};
 pub use click::{CallbackAnswer, ClickButton, Clicked};
+pub use commands::SetCommands;
 pub(crate) use media::messages_in;
 pub use media::{Media, SendMedia};
 pub use members::{Demote, Promote, Restrict};

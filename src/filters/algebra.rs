@@ -123,6 +123,18 @@ impl<S: 'static, T: 'static> Extract<S, T> {
         }
     }
 
+    /// As [`map`](Self::map); where `map` gives nothing, it does not pass.
+    pub fn filter_map<U: 'static>(
+        self,
+        map: impl Fn(T) -> Option<U> + Send + Sync + 'static,
+    ) -> Extract<S, U> {
+        let names = self.names;
+        Extract {
+            names,
+            ..Extract::new(move |subject| self.find(subject).and_then(&map))
+        }
+    }
+
     /// The same without what it gives: to be put beside filters by `|`.
     pub fn only_check(self) -> Filter<S> {
         let names = self.names;

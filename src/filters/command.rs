@@ -3,7 +3,10 @@
 use std::{fmt, ops::Deref};
 
 use super::Extract;
-use crate::Msg;
+use crate::{
+    Msg,
+    commands::{Commands, Given},
+};
 
 /// A command and what follows it: all methods of the message are here, too.
 #[derive(Clone)]
@@ -74,6 +77,15 @@ pub fn command_prefixed(
 /// Any command, whatever its name: for an answer to those that no handler knows.
 pub fn any_command() -> Extract<Msg, Command> {
     Extract::new(|message: &Msg| parse(message, "/"))
+}
+
+/// Any command of this enum: see [`commands`](crate::commands). One whose arguments are wrong passes, too, with the error
+/// in [`parsed`](Given::parsed).
+pub fn command_of<C: Commands>() -> Extract<Msg, Given<C>> {
+    any_command().filter_map(|command| {
+        let parsed = C::parse(command.name(), command.args())?;
+        Some(Given::new(parsed, command.message))
+    })
 }
 
 /// The parts of a text that begins with a command: its name, the bot it is addressed to, where the arguments begin.

@@ -59,7 +59,7 @@ mod text;
 
 pub use algebra::{Extract, Filter, Matcher, extract, filter};
 pub(crate) use command::mentioned_bot;
-pub use command::{Command, any_command, command, command_prefixed};
+pub use command::{Command, any_command, command, command_of, command_prefixed};
 pub use media::{
     animation, audio, contact, dice, document, game, location, media, photo, poll, sticker, venue,
     video, voice, web_page,

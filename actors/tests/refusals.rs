@@ -6,6 +6,7 @@ mod support;
 use std::time::Duration;
 
 use actogram_actors::{CallError, CallPolicy};
+use actogram_local_datacenter::rpc::{RpcError, RpcFault, When};
 use actogram_tl::Encode as _;
 use support::{World, call, config_call, virtual_time};
 use tokio::time::Instant;
@@ -90,4 +91,57 @@ fn a2_an_error_message_is_escaped_and_truncated() {
         }
         bot.account.shutdown(Duration::from_secs(5)).await;
     });
+}
+
+/// R21: for half a minute everything fails. Each call is made again, at moments of its own, until it goes through; in
+/// no second the datacenter sees a call more than twice.
+#[test]
+fn r21_errors_of_the_datacenter_for_everything_make_no_storm() {
+    const CALLS: u64 = 300;
+    for (code, message) in [(500, "INTERDC_1_CALL_ERROR"), (-503, "Timeout")] {
+        virtual_time(|| async {
+            let world = World::new().await;
+            let bot = world.bot("patient_bot").await;
+            let operator = world.datacenter.operator();
+            operator.order_fault(RpcFault {
+                method: None,
+                user: None,
+                error: RpcError::new(code, message.to_owned()),
+                when: When::Before,
+                skip: 0,
+                times: u32::MAX,
+            });
+            let mut calls = tokio::task::JoinSet::new();
+            for _ in 0..CALLS {
+                let policy = CallPolicy {
+                    retries: 10,
+                    ..CallPolicy::default()
+                };
+                calls.spawn_local(bot.account.invoke_raw(config_call().to_bytes(), policy));
+            }
+            let mut refused = vec![0];
+            for _ in 0..300 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                refused.push(operator.counters().refused(METHOD));
+            }
+            let most = refused.windows(11).map(|w| w[10] - w[0]).max().unwrap();
+            assert!(most <= CALLS * 2, "{code}: {most} in a second");
+            // At 0, and after pauses of about 1, 2, 4, 8 and, for some, 16 seconds.
+            let made = refused[300];
+            assert!((CALLS * 5..=CALLS * 6).contains(&made), "{code}: {made}");
+            // Those that began together do not come again together.
+            let later = refused[100..]
+                .windows(2)
+                .map(|w| w[1] - w[0])
+                .max()
+                .unwrap();
+            assert!(later < CALLS / 4, "{code}: {later} in a tenth of a second");
+            operator.clear_faults();
+            while let Some(end) = calls.join_next().await {
+                end.unwrap().unwrap();
+            }
+            assert_eq!(operator.counters().executed(METHOD), CALLS);
+            bot.account.shutdown(Duration::from_secs(5)).await;
+        });
+    }
 }

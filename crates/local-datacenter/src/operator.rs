@@ -548,6 +548,11 @@ impl Operator {
         self.lock().faults().error(fault);
     }
 
+    /// Takes back what faults of calls, answers and updates were ordered.
+    pub fn clear_faults(&self) {
+        self.lock().faults().clear();
+    }
+
     /// The next `times` answers to `method` come late; the calls are executed at once.
     pub fn delay_answers(&self, method: &str, by: Duration, times: u32) {
         self.lock().faults().delay(Delay {

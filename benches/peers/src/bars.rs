@@ -45,18 +45,12 @@ const fn memory(
     }
 }
 
-const BARS: [Bar; 12] = [
+const BARS: [Bar; 11] = [
     memory(
         "a paused loop, bytes allocated",
         "actogram",
         KIB_1_3,
         |f, _| f.bytes,
-    ),
-    memory(
-        "a paused loop, bytes resident",
-        "actogram",
-        KIB_1_3,
-        |f, _| f.rss,
     ),
     memory(
         "a paused loop, allocated, of tokio's",

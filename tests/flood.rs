@@ -243,6 +243,7 @@ async fn a_flood_loses_no_message_and_no_button_press_and_takes_no_memory() {
         }
         assert!(asked.elapsed() < HANG, "{told}");
     };
+    presses.retain(|query| operator.callback_answer(*query).is_none());
     let answered = pressed - presses.len();
     println!(
         "{told}; {answered} presses answered in time; {before} KiB before, {largest} KiB at most"

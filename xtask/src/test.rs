@@ -20,7 +20,11 @@ pub(crate) fn run(long: bool) -> Result<(), String> {
     let strict = std::env::var("CI").is_ok_and(|value| value == "true");
     let mut environment = Vec::new();
     if long {
-        environment.extend([("LONG_TESTS", "1"), ("LONG_HANDSHAKES", "4096")]);
+        environment.extend([
+            ("LONG_TESTS", "1"),
+            ("LONG_HANDSHAKES", "4096"),
+            ("LONG_SEEDS", "1000"),
+        ]);
     }
     let mut outcomes = Vec::new();
     let mut step = |name: &str, outcome: &mut dyn FnMut() -> Outcome| {
@@ -89,7 +93,7 @@ pub(crate) fn run(long: bool) -> Result<(), String> {
     }
     if !long {
         println!(
-            "not run  the long forms (kill -9 500 times, 4096 key exchanges; some minutes more): ask for them with --long"
+            "not run  the long forms (kill -9 500 times, 4096 key exchanges, 2000 chat histories, 200,000 updates; some minutes more): ask for them with --long"
         );
     }
     match (failed, not_run) {

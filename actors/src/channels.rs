@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -43,6 +43,9 @@ const REST: Duration = Duration::from_secs(60);
 pub(crate) struct Channels {
     table: Mutex<BTreeMap<i64, Entry>>,
     group: Supervisor,
+    /// Lives of all actors have numbers of their own: what a channel that was left still has with handlers must not
+    /// be taken for what is handed out after it was joined again.
+    lives: AtomicU64,
     waiting: AtomicUsize,
     differences: Semaphore,
 }
@@ -54,7 +57,7 @@ struct Entry {
     /// Something beyond is known of; the store says so too.
     behind: bool,
     /// Which life of the actor may move the mark.
-    life: u32,
+    life: u64,
     live: Option<Box<Live>>,
 }
 
@@ -78,6 +81,7 @@ impl Channels {
         Self {
             table: Mutex::new(table.collect()),
             group,
+            lives: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             differences: Semaphore::new(MOST_DIFFERENCES),
         }
@@ -166,7 +170,7 @@ impl Channels {
         }
     }
 
-    /// Whether nothing waits in any channel's actor.
+    /// How many updates wait in the actors of all channels.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Acquire)
     }
@@ -194,14 +198,14 @@ impl Channels {
     }
 
     /// A new life of the channel's actor: its number, and where it begins.
-    fn begin_life(&self, id: i64) -> (u32, Option<i32>) {
+    fn begin_life(&self, id: i64) -> (u64, Option<i32>) {
         let mut table = self.lock();
         let entry = table.entry(id).or_default();
-        entry.life += 1;
+        entry.life = self.lives.fetch_add(1, Ordering::Relaxed) + 1;
         (entry.life, entry.mark)
     }
 
-    fn with_life(&self, id: i64, life: u32, act: impl FnOnce(&mut Entry)) {
+    fn with_life(&self, id: i64, life: u64, act: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.lock().get_mut(&id)
             && entry.life == life
         {
@@ -209,7 +213,7 @@ impl Channels {
         }
     }
 
-    fn handled(&self, shared: &Shared, id: i64, life: u32, mark: i32) {
+    fn handled(&self, shared: &Shared, id: i64, life: u64, mark: i32) {
         self.with_life(id, life, |entry| {
             entry.mark = Some(mark);
             store(shared, id, mark, entry.behind);
@@ -217,7 +221,7 @@ impl Channels {
     }
 
     /// Everything known of has been handled.
-    fn caught_up(&self, shared: &Shared, id: i64, life: u32) {
+    fn caught_up(&self, shared: &Shared, id: i64, life: u64) {
         self.with_life(id, life, |entry| {
             if std::mem::take(&mut entry.behind)
                 && let Some(mark) = entry.mark
@@ -233,7 +237,7 @@ impl Channels {
     }
 
     /// The actor wants to end, once it has seen what is on its way to it.
-    fn rest(&self, id: i64, life: u32) {
+    fn rest(&self, id: i64, life: u64) {
         self.with_life(id, life, |entry| {
             if let Some(live) = &mut entry.live {
                 live.resting = true;
@@ -242,7 +246,7 @@ impl Channels {
     }
 
     /// Whether it may.
-    fn may_end(&self, id: i64, life: u32) -> bool {
+    fn may_end(&self, id: i64, life: u64) -> bool {
         let mut ends = false;
         self.with_life(id, life, |entry| {
             ends = entry.live.as_ref().is_some_and(|live| live.resting);
@@ -253,7 +257,7 @@ impl Channels {
         ends
     }
 
-    fn remove(&self, shared: &Shared, id: i64, life: u32) {
+    fn remove(&self, shared: &Shared, id: i64, life: u64) {
         let mut table = self.lock();
         if table.get(&id).is_some_and(|entry| entry.life == life) {
             table.remove(&id);
@@ -286,7 +290,7 @@ fn store(shared: &Shared, channel_id: i64, pts: i32, behind: bool) {
 pub struct ChannelActor {
     shared: Arc<Shared>,
     id: i64,
-    life: u32,
+    life: u64,
     stream: ChannelStream,
     ledger: Arc<Ledger<i32>>,
     /// How many updates it has been counted for in [`Channels::waiting`].
@@ -550,7 +554,7 @@ fn lost() -> Unasked {
 }
 
 /// The ledger that stores the channel's position, and tells the actor when handlers are through.
-fn ledger(shared: &Arc<Shared>, id: i64, life: u32, mark: Option<i32>) -> Arc<Ledger<i32>> {
+fn ledger(shared: &Arc<Shared>, id: i64, life: u64, mark: Option<i32>) -> Arc<Ledger<i32>> {
     let room = shared.room.clone();
     let shared = shared.clone();
     Ledger::new(

@@ -578,3 +578,34 @@ fn an_update_of_somebody_unknown_waits_until_they_are_introduced() {
         stage.end().await;
     });
 }
+
+#[test]
+fn what_was_with_a_handler_when_a_channel_was_left_says_nothing_about_it_after_it_is_joined_again()
+{
+    virtual_time(|| async {
+        let mut stage = Stage::new().await;
+        let operator = stage.operator();
+        stage.say("before");
+        let (_, text, _, held) = next_text(&mut stage.bot.inbox).await;
+        assert_eq!(text, "before");
+        let channel = operator.input_channel(stage.bot.id, stage.channel).unwrap();
+        let leave = functions::channels::LeaveChannel { channel };
+        call(&stage.bot.account, &leave).await.unwrap();
+        settle().await;
+        assert_eq!(stage.stored(), None);
+        let invite = functions::channels::InviteToChannel {
+            channel: operator.input_channel(stage.ann, stage.channel).unwrap(),
+            users: vec![operator.input_user(stage.ann, stage.bot.id).unwrap()],
+        };
+        operator.invoke_as(stage.ann, &invite).unwrap();
+        stage.say("after");
+        assert_eq!(stage.next().await, "after");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let now = stage.stored().unwrap();
+        assert_eq!(now.pts, operator.channel_pts(stage.channel).unwrap());
+        held.done();
+        settle().await;
+        assert_eq!(stage.stored(), Some(now));
+        stage.end().await;
+    });
+}

@@ -3,9 +3,8 @@
 
 use std::{cell::RefCell, fs::File, io::Write};
 
-use actogram::{PeerId, prelude::*, tl};
+use actogram::{InlineKeyboard, PeerId, prelude::*};
 use serde_json::{Value, json};
-use tl::{functions, types};
 
 struct Mirror(RefCell<File>);
 
@@ -31,24 +30,15 @@ impl EventHandler for Mirror {
         self.keep("start", None, &[], &me.username.unwrap_or_default())
     }
 
-    async fn on_message(&self, cx: Cx, message: Msg) -> Result<()> {
+    async fn on_message(&self, _cx: Cx, message: Msg) -> Result<()> {
         if message.outgoing() {
             return Ok(());
         }
         self.keep("new", Some(message.chat()), &[message.id()], message.text())?;
         match message.text() {
             "/button" => {
-                let press = types::InlineButtonTypeCallback::new(b"press".to_vec().into());
-                let button = types::KeyboardInlineButton::new("Press me".to_owned(), press.into());
-                let row = types::KeyboardInlineButtonRow {
-                    buttons: vec![button.into()],
-                };
-                let peer = cx.resolve(&message).await?;
-                let random_id = i64::from(message.id());
-                let mut offer =
-                    functions::messages::SendMessage::new(peer, "a button".to_owned(), random_id);
-                offer.reply_markup = Some(types::ReplyInlineMarkup::new(vec![row.into()]).into());
-                cx.invoke(offer).await.map(drop)
+                let keyboard = InlineKeyboard::new().callback("Press me", "press");
+                message.answer("a button").buttons(keyboard).await.map(drop)
             }
             text if text.starts_with("echo ") => message.reply(text).await.map(drop),
             _ => Ok(()),

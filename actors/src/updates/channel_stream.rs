@@ -8,7 +8,7 @@ use std::{
 use actogram_tl::{enums, types};
 
 use super::{
-    classify::{dedupe_id, message_date, message_id},
+    classify::{dedupe_id, into_owned, message_date, message_id},
     delivery::{DedupeId, Entities},
     gap::{Gap, Held, Offered},
     retry::Retry,
@@ -438,7 +438,7 @@ impl ChannelStream {
 
     /// What is between the position and `to` is not to be had, but for the newest messages of a channel that is new.
     fn skip(&mut self, too_long: types::updates::ChannelDifferenceTooLong, to: i32) {
-        let known = match self.since.take() {
+        let is_all = match self.since.take() {
             // Those that come along may be all there are.
             Some(since) => {
                 let (mut new, old): (Vec<_>, Vec<_>) = (too_long.messages.into_iter())
@@ -453,7 +453,7 @@ impl ChannelStream {
             None => false,
         };
         self.at = to;
-        if known {
+        if is_all {
             self.moved();
         } else {
             self.ready.push_back(ChannelDelivery::Lost(to));
@@ -509,9 +509,4 @@ fn new_message(message: enums::Message, pts: i32) -> enums::Update {
         pts_count: 0,
     }
     .into()
-}
-
-/// The payload of a variant, boxed or not.
-fn into_owned<T>(payload: impl Into<Box<T>>) -> T {
-    *payload.into()
 }

@@ -169,3 +169,8 @@ fn hash(bytes: &[u8]) -> u64 {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
+
+/// The payload of a variant, boxed or not.
+pub(super) fn into_owned<T>(payload: impl Into<Box<T>>) -> T {
+    *payload.into()
+}

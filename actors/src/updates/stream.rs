@@ -10,7 +10,7 @@ use actogram_tl::{enums, types};
 
 use super::{
     channel_stream::ChannelInput,
-    classify::{Place, dedupe_id, place},
+    classify::{Place, dedupe_id, into_owned, place},
     delivery::{DedupeId, Entities},
     gap::{Gap, Held, Offered},
     passing::{Passing, PassingUpdates, Taken},
@@ -755,11 +755,6 @@ impl Container {
             seq: 0,
         }
     }
-}
-
-/// The payload of a variant, boxed or not.
-fn into_owned<T>(payload: impl Into<Box<T>>) -> T {
-    *payload.into()
 }
 
 fn position(state: &types::updates::State) -> Position {

@@ -99,8 +99,9 @@ impl PeerId {
     pub fn to_bot_api(self) -> i64 {
         match self {
             Self::User(id) => id,
-            Self::Chat(id) => -id,
-            Self::Channel(id) => -(CHANNEL_BASE + id),
+            // Ids come from the wire too; one out of range has no such number, and is no reason to stop.
+            Self::Chat(id) => id.wrapping_neg(),
+            Self::Channel(id) => id.wrapping_add(CHANNEL_BASE).wrapping_neg(),
         }
     }
 }
@@ -162,6 +163,15 @@ pub enum PeerError {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_out_of_range_stop_nobody() {
+        for id in [i64::MIN, -1, 0, i64::MAX] {
+            for peer in [PeerId::User(id), PeerId::Chat(id), PeerId::Channel(id)] {
+                assert!(!peer.to_string().is_empty());
+            }
+        }
+    }
 
     /// The ids of `tests/vectors.json`, computed by an implementation that is not ours.
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use actogram_store::{PeerKey, PeerKind};
 use actogram_tl::enums::Update as U;
 
 use super::{
@@ -32,7 +33,7 @@ enum Sort {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Presence(i64),
-    Typing { chat: i64, topic: i32 },
+    Typing { chat: PeerKey, topic: i32 },
     SecretTyping(i32),
 }
 
@@ -48,20 +49,24 @@ fn sort(update: &U) -> Option<Sort> {
         | U::UpdateBotWebhookJsonQuery(_) => Sort::Query,
         U::UpdateUserStatus(it) => Sort::State(State::Presence(it.user_id)),
         U::UpdateUserTyping(it) => Sort::State(State::Typing {
-            chat: it.user_id,
+            chat: peer(PeerKind::User, it.user_id),
             topic: it.top_msg_id.unwrap_or(0),
         }),
         U::UpdateChatUserTyping(it) => Sort::State(State::Typing {
-            chat: -it.chat_id,
+            chat: peer(PeerKind::Chat, it.chat_id),
             topic: 0,
         }),
         U::UpdateChannelUserTyping(it) => Sort::State(State::Typing {
-            chat: -1_000_000_000_000 - it.channel_id,
+            chat: peer(PeerKind::Channel, it.channel_id),
             topic: it.top_msg_id.unwrap_or(0),
         }),
         U::UpdateEncryptedChatTyping(it) => Sort::State(State::SecretTyping(it.chat_id)),
         _ => return None,
     })
+}
+
+fn peer(kind: PeerKind, id: i64) -> PeerKey {
+    PeerKey { kind, id }
 }
 
 /// An update of the moment: it moves no position, and nothing brings it again.
@@ -170,6 +175,23 @@ mod tests {
             .collect();
         let expected = [query(0), query(1), query(2), online(7, 999), online(8, 999)];
         assert_eq!(given, expected);
+    }
+
+    #[test]
+    fn ids_that_nobody_has_are_states_like_others() {
+        let mut waiting = PassingUpdates::default();
+        for id in [i64::MIN, -1, i64::MAX] {
+            let from_id = types::PeerUser { user_id: id }.into();
+            let action = actogram_tl::enums::SendMessageAction::SendMessageTypingAction;
+            let typing = types::UpdateChannelUserTyping {
+                channel_id: id,
+                top_msg_id: None,
+                from_id,
+                action,
+            };
+            waiting.offer(typing.into(), Entities::none());
+        }
+        assert_eq!(std::iter::from_fn(|| waiting.next()).count(), 3);
     }
 
     #[test]

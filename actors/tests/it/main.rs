@@ -1,0 +1,16 @@
+//! One program for the tests that can share one: each of its own would link everything again.
+
+mod account;
+mod addresses;
+mod channels;
+mod chat_histories;
+mod faults;
+mod former_login;
+mod queue_deaths;
+mod refusals;
+mod size;
+mod slow_line;
+#[path = "../support/mod.rs"]
+mod support;
+mod updates_bounds;
+mod updates_stream;

@@ -1,0 +1,39 @@
+//! One program for the tests that can share one: each of its own would link everything again.
+
+mod attacks_login;
+mod attacks_messages;
+mod attacks_on_the_way;
+mod blocking;
+mod calls_through_cuts;
+mod dialogue_state;
+mod drain;
+mod echo;
+mod faults_calls;
+mod faults_handshake;
+mod faults_state;
+mod faults_wire;
+mod handlers_commands;
+mod handlers_conversations;
+mod handlers_events;
+mod handlers_examples;
+mod handlers_filters;
+mod handlers_polling;
+mod handlers_routing;
+mod handlers_webhook;
+mod listing;
+mod local_person;
+mod objects_media;
+mod objects_members;
+mod objects_messages;
+mod peers;
+mod poison;
+mod proxies;
+mod queues;
+mod seed_cases;
+mod simulation;
+mod snapshot;
+mod strands;
+#[path = "../support/mod.rs"]
+mod support;
+mod text_end_to_end;
+mod watchdog;

@@ -31,9 +31,12 @@ fn files(folder: &str, end: &str) -> Vec<String> {
 fn each_example_is_in_the_cookbook_and_in_a_test() {
     let cookbook = fs::read_to_string(root().join("docs/cookbook.md")).unwrap();
     // Some are run by foreign clients, on the other side.
-    let tests: String = files("tests", ".rs")
+    let tests: String = ["tests", "tests/it"]
         .iter()
-        .map(|name| format!("tests/{name}.rs"))
+        .flat_map(|folder| {
+            let names = files(folder, ".rs").into_iter();
+            names.map(move |name| format!("{folder}/{name}.rs"))
+        })
         .chain(["xtask/src/foreign.rs".to_owned()])
         .map(|path| fs::read_to_string(root().join(path)).unwrap())
         .collect();

@@ -163,6 +163,7 @@ impl Builder {
         let world_config = WorldConfig {
             limits: self.limits,
             compact_updates: self.compact_updates,
+            files: self.state.as_deref().map(beside),
         };
         let world = match &self.state {
             None => World::open(world_config, Box::new(MemoryJournal), (self.random)())?,
@@ -235,6 +236,13 @@ impl fmt::Debug for Builder {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
+}
+
+/// The directory of the files that belong to a state file.
+fn beside(state: &Path) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push(".files");
+    name.into()
 }
 
 fn lock(world: &Mutex<World>) -> std::sync::MutexGuard<'_, World> {

@@ -67,6 +67,7 @@
 //! ```
 
 mod datacenter;
+mod files;
 pub mod model;
 mod network;
 pub mod operator;

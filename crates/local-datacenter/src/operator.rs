@@ -221,6 +221,7 @@ impl Operator {
                 bot: None,
                 deleted: false,
                 registered: seconds(now),
+                premium: false,
             }));
             Ok(id)
         })
@@ -304,6 +305,7 @@ impl Operator {
                 }),
                 deleted: false,
                 registered: seconds(now),
+                premium: false,
             }));
             Ok(BotAccount { id, token })
         })

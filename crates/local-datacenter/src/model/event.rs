@@ -7,7 +7,7 @@ use super::hex::TlBytes;
 use super::mailbox::{QtsChange, SeqChange};
 use super::records::{
     AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Document, Draft,
-    Invite, KeyEntry, Message, MessageUid, Password, PeerKey, Reacted, User, UserId,
+    Invite, KeyEntry, Message, MessageUid, Password, PeerKey, Photo, Reacted, User, UserId,
 };
 use super::secret::SecretBytes;
 
@@ -162,6 +162,8 @@ pub enum Event {
     },
     /// A new file.
     DocumentPut(Document),
+    /// A new photo.
+    PhotoPut(Photo),
     /// No file reference that was told is good any more.
     ReferencesExpired,
     /// A new invite link, or new values of an old one.

@@ -25,7 +25,7 @@ pub use mailbox::{
 pub use records::{
     Action, AuthKeyId, Authorization, Bot, BotCommands, ChannelId, Chat, ChatId, ClientInfo,
     Contact, Document, Draft, Forward, Invite, KeyEntry, Message, MessageUid, Participant,
-    Password, PeerKey, Place, Reacted, User, UserId,
+    Password, PeerKey, Photo, Picture, Place, Reacted, User, UserId,
 };
 pub use secret::SecretBytes;
 pub(crate) use sessions::SessionKey;

@@ -50,6 +50,9 @@ pub struct User {
     pub deleted: bool,
     /// Unix time of the registration.
     pub registered: i32,
+    /// Pays for larger files.
+    #[serde(default)]
+    pub premium: bool,
 }
 
 /// What only bots have.
@@ -168,7 +171,7 @@ pub enum Action {
     },
 }
 
-/// A file that can be sent by reference. Its bytes are not here.
+/// A file that can be sent by reference. Its bytes are with the [files](crate::files), if it has any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// Unique id.
@@ -181,6 +184,50 @@ pub struct Document {
     pub size: i64,
     /// Unix time of its making.
     pub date: i32,
+    /// The datacenter that has its bytes.
+    #[serde(default = "first_datacenter")]
+    pub dc: i32,
+    /// Whether there are bytes behind it.
+    #[serde(default)]
+    pub kept: bool,
+    /// An encoded `Vector<DocumentAttribute>`, the name not among them.
+    #[serde(default)]
+    pub attributes: Option<TlBytes>,
+    /// Small pictures of it.
+    #[serde(default)]
+    pub thumbs: Vec<Picture>,
+}
+
+fn first_datacenter() -> i32 {
+    2
+}
+
+/// A photo, in several sizes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Photo {
+    /// Unique id; documents have ids of their own.
+    pub id: i64,
+    /// Unix time of its making.
+    pub date: i32,
+    /// The datacenter that has its bytes.
+    pub dc: i32,
+    /// From small to large.
+    pub sizes: Vec<Picture>,
+    /// The smallest one, as `photoStrippedSize` holds it.
+    pub stripped: Option<TlBytes>,
+}
+
+/// One size of a picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// A letter; see <https://core.telegram.org/api/files#image-thumbnail-types>.
+    pub kind: String,
+    /// Width in pixels.
+    pub width: i32,
+    /// Height in pixels.
+    pub height: i32,
+    /// How many bytes it has.
+    pub size: i32,
 }
 
 /// A link by which people join a group or channel.
@@ -268,6 +315,9 @@ pub struct Message {
     /// The bot whose inline result this is.
     #[serde(default)]
     pub via_bot: Option<UserId>,
+    /// The album it is part of.
+    #[serde(default)]
+    pub grouped: Option<i64>,
     /// How people reacted.
     #[serde(default)]
     pub reactions: BTreeMap<UserId, Reacted>,

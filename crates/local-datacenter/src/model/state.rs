@@ -7,9 +7,10 @@ use super::event::Event;
 use super::mailbox::Mailbox;
 use super::records::{
     AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Document, Invite,
-    KeyEntry, Message, MessageUid, Password, PeerKey, Place, User, UserId,
+    KeyEntry, Message, MessageUid, Password, PeerKey, Photo, Place, User, UserId,
 };
 use super::secret::SecretBytes;
+use crate::files::BlobName;
 
 /// A sequence of updates that counts its positions in `pts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,9 @@ pub struct Touched {
     pub pts: i32,
 }
 
+/// The first document's or photo's id.
+const FIRST_FILE_ID: i64 = 5_000_000_000_000_000_001;
+
 /// Everything that outlives a restart.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -44,6 +48,7 @@ pub struct State {
     pub(crate) passwords: BTreeMap<UserId, Password>,
     pub(crate) contacts: BTreeMap<UserId, BTreeMap<UserId, Contact>>,
     pub(crate) documents: BTreeMap<i64, Document>,
+    pub(crate) photos: BTreeMap<i64, Photo>,
     /// How often all file references became void.
     pub(crate) reference_epoch: u32,
     pub(crate) invites: BTreeMap<String, Invite>,
@@ -57,6 +62,29 @@ pub struct State {
 }
 
 impl State {
+    /// The files whose bytes are kept.
+    pub(crate) fn kept_files(&self) -> BTreeSet<BlobName> {
+        let mut names = BTreeSet::new();
+        for document in self.documents.values().filter(|document| document.kept) {
+            names.insert(BlobName::of(document.id));
+            let thumbs = document.thumbs.iter();
+            names.extend(thumbs.map(|thumb| BlobName::sized(document.id, &thumb.kind)));
+        }
+        for photo in self.photos.values() {
+            let sizes = photo.sizes.iter();
+            names.extend(sizes.map(|size| BlobName::sized(photo.id, &size.kind)));
+        }
+        names
+    }
+
+    /// An id that no document or photo has.
+    pub(crate) fn next_file_id(&self) -> i64 {
+        let last = |key: Option<&i64>| key.copied().unwrap_or(FIRST_FILE_ID - 1);
+        let documents = last(self.documents.keys().next_back());
+        let photos = last(self.photos.keys().next_back());
+        documents.max(photos) + 1
+    }
+
     /// Applies one journal entry; returns the positions it took, in order.
     pub fn apply(&mut self, event: &Event) -> Vec<Touched> {
         match event {
@@ -189,6 +217,9 @@ impl State {
             Event::UpdatesForgotten { owner } => self.mailbox_mut(*owner).forget(),
             Event::DocumentPut(document) => {
                 self.documents.insert(document.id, document.clone());
+            }
+            Event::PhotoPut(photo) => {
+                self.photos.insert(photo.id, photo.clone());
             }
             Event::ReferencesExpired => self.reference_epoch += 1,
             Event::InvitePut(invite) => {

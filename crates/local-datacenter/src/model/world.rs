@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::records::{AuthKeyId, KeyEntry, UserId};
 use super::secret::SecretBytes;
 use super::sessions::{SessionKey, Sessions};
 use super::state::{State, Touched};
+use crate::files::FileStore;
 use crate::rpc::{Counters, Faults, Queries, SrpServers, Waiting};
 use crate::storage::{Journal, StorageError};
 
@@ -50,6 +52,10 @@ pub struct Limits {
     pub channel_size: usize,
     /// Seconds after which a person can no longer edit a message.
     pub edit_seconds: i32,
+    /// Parts of an uploaded file.
+    pub upload_parts: i32,
+    /// Parts of a file that is uploaded by an account with premium.
+    pub upload_parts_premium: i32,
 }
 
 impl Default for Limits {
@@ -64,6 +70,8 @@ impl Default for Limits {
             channel_difference_timeout: 30,
             channel_size: 200_000,
             edit_seconds: 172_800,
+            upload_parts: 4000,
+            upload_parts_premium: 8000,
         }
     }
 }
@@ -76,6 +84,8 @@ pub struct WorldConfig {
     /// Plain texts are pushed as `updateShortMessage` and `updateShortChatMessage`, which name their peers without
     /// access hashes, as Telegram may do; otherwise every push carries its users and chats.
     pub compact_updates: bool,
+    /// Where the bytes of files are kept; by default they are gone with the process.
+    pub files: Option<PathBuf>,
 }
 
 /// An answer to one call: the `result` of an `rpc_result`, an `rpc_error` included.
@@ -133,6 +143,14 @@ pub enum WorldError {
     /// The journal failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The directory of the files cannot be used.
+    #[error("the datacenter's files in {path} cannot be kept: {source}")]
+    Files {
+        /// The directory.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A key in the journal has the wrong size.
     #[error(
         "the journal holds an authorization key of {got} bytes, expected 256; the state file is damaged"
@@ -154,6 +172,7 @@ pub struct World {
     pub(crate) config: WorldConfig,
     pub(crate) state: State,
     pub(crate) random: Box<dyn Random>,
+    pub(crate) files: FileStore,
     pub(crate) datacenters: Vec<DatacenterAddress>,
     pub(crate) sessions: Sessions,
     pub(crate) logins: Logins,
@@ -200,6 +219,12 @@ impl World {
         for event in journal.replay()? {
             state.apply(&event);
         }
+        let kept = config.files.as_deref();
+        let files =
+            FileStore::open(kept, &state.kept_files()).map_err(|source| WorldError::Files {
+                path: kept.unwrap_or(Path::new("")).display().to_string(),
+                source,
+            })?;
         let mut keys = BTreeMap::new();
         for (id, entry) in &state.keys {
             keys.insert(*id, Arc::new(auth_key(&entry.key)?));
@@ -208,6 +233,7 @@ impl World {
             config,
             state,
             random,
+            files,
             datacenters: vec![DatacenterAddress {
                 id: 2,
                 ip: IpAddr::V4(Ipv4Addr::LOCALHOST),

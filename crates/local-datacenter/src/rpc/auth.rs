@@ -223,6 +223,7 @@ pub(super) fn sign_up(
         bot: None,
         deleted: false,
         registered,
+        premium: false,
     }));
     Ok(call.logged_in(id))
 }

@@ -103,16 +103,32 @@ pub(super) fn get_nearest_dc(
 
 /// `help.getAppConfig`: this datacenter has no client settings to give.
 pub(super) fn get_app_config(
-    _: &mut Call<'_>,
+    call: &mut Call<'_>,
     request: functions::help::GetAppConfig,
 ) -> RpcResult<enums::help::AppConfig> {
     const HASH: i32 = 1;
     if request.hash == HASH {
         return Ok(enums::help::AppConfig::AppConfigNotModified);
     }
+    let limits = &call.world.config.limits;
+    let value = [
+        ("upload_max_fileparts_default", limits.upload_parts),
+        ("upload_max_fileparts_premium", limits.upload_parts_premium),
+    ];
+    let value = value.map(|(key, value)| {
+        let value = types::JsonNumber {
+            value: f64::from(value),
+        };
+        types::JsonObjectValue {
+            key: key.to_owned(),
+            value: value.into(),
+        }
+        .into()
+    });
+    let value = value.to_vec();
     Ok(types::help::AppConfig {
         hash: HASH,
-        config: types::JsonObject { value: Vec::new() }.into(),
+        config: types::JsonObject { value }.into(),
     }
     .into())
 }

@@ -15,11 +15,13 @@ mod help;
 mod langpack;
 mod messages;
 mod password;
+mod photos;
 mod publish;
 mod queries;
 mod routes;
 mod update_faults;
 mod updates;
+mod uploads;
 mod users;
 mod view;
 

@@ -8,7 +8,8 @@ use super::call::Call;
 use super::dispatch::answer;
 use super::errors::RpcResult;
 use super::{
-    account, auth, bots, channels, contacts, help, langpack, messages, password, updates, users,
+    account, auth, bots, channels, contacts, help, langpack, messages, password, updates, uploads,
+    users,
 };
 
 /// Who may call a method.
@@ -147,15 +148,21 @@ routes! {
     messages::SendInlineBotResult => messages::inline::send_inline_bot_result,
     messages::SendMedia => messages::media::send_media,
     messages::SendMessage => messages::send::send_message,
+    messages::SendMultiMedia => messages::album::send_multi_media,
     messages::SendReaction => messages::reactions::send_reaction,
     messages::SetBotCallbackAnswer => messages::callback::set_bot_callback_answer,
     messages::SetInlineBotResults => messages::inline::set_inline_bot_results,
     messages::SetTyping => messages::read::set_typing,
     messages::StartBot => messages::send::start_bot,
     messages::UpdatePinnedMessage => messages::pins::update_pinned_message,
+    messages::UploadMedia => messages::media::upload_media,
     updates::GetChannelDifference => channels::difference::get_channel_difference,
     updates::GetDifference => updates::get_difference,
     updates::GetState => updates::get_state,
+    upload::GetFile => uploads::get_file,
+    upload::GetFileHashes => uploads::get_file_hashes,
+    upload::SaveBigFilePart => uploads::save_big_file_part,
+    upload::SaveFilePart => uploads::save_file_part,
     users::GetFullUser => users::get_full_user,
     users::GetUsers => users::get_users,
 }

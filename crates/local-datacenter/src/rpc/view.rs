@@ -230,6 +230,7 @@ impl<'s> View<'s> {
         object.contact = contact.is_some();
         object.mutual_contact = mutual;
         object.deleted = user.deleted;
+        object.premium = user.premium;
         object.access_hash = Some(access_hash(self.state, self.viewer, user.id));
         if user.deleted {
             return object;
@@ -362,6 +363,7 @@ impl<'s> View<'s> {
         object.pinned = self.is_pinned(key, id);
         object.media = self.media(message);
         object.reactions = self.reactions(message);
+        object.grouped_id = message.grouped;
         if let Some(bot) = message.via_bot {
             self.mention_author(message, bot);
             object.via_bot_id = Some(bot);

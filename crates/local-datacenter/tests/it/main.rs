@@ -13,6 +13,7 @@ mod rpc_bots;
 mod rpc_channel_difference;
 mod rpc_channels;
 mod rpc_documents;
+mod rpc_files;
 mod rpc_gates;
 mod rpc_groups;
 mod rpc_hostile;

@@ -214,7 +214,7 @@ fn reactions_to_posts_of_a_broadcast_channel_are_counted_without_names() {
 }
 
 #[test]
-fn contacts_points_and_dice_are_sent_and_files_are_refused_by_name() {
+fn contacts_points_and_dice_are_sent_and_stories_are_refused_by_name() {
     let mut p = pair();
     let send = |peer: &enums::InputPeer, media: enums::InputMedia, random_id| {
         functions::messages::SendMedia::new(peer.clone(), media, String::new(), random_id)
@@ -268,11 +268,14 @@ fn contacts_points_and_dice_are_sent_and_files_are_refused_by_name() {
     ] {
         assert_eq!(p.rig.error(&mut p.alice, &send(&p.to_bob, media, 9)), error);
     }
-    let photo: enums::InputMedia =
-        types::InputMediaPhoto::new(enums::InputPhoto::InputPhotoEmpty).into();
+    let story: enums::InputMedia = types::InputMediaStory {
+        peer: enums::InputPeer::InputPeerSelf,
+        id: 1,
+    }
+    .into();
     assert!(
         p.rig
-            .error(&mut p.alice, &send(&p.to_bob, photo, 9))
+            .error(&mut p.alice, &send(&p.to_bob, story, 9))
             .starts_with("400 PARAMETER_NOT_BUILT (messages.sendMedia")
     );
 }

@@ -226,6 +226,7 @@ impl Stage {
                 difference_slice: 5,
                 ..Limits::default()
             },
+            ..WorldConfig::default()
         };
         let mut rig = Rig::with(config, Box::new(MemoryJournal));
         let mut people = Vec::new();

@@ -1,4 +1,4 @@
-//! Media without bytes: contacts, points on the map, dice, and files by reference.
+//! Media: contacts, points on the map, dice, photos and files; one by one and as albums.
 
 use actogram_tl as tl;
 use tl::{Function as _, enums, functions, types};
@@ -7,9 +7,9 @@ use super::send::{Outgoing, with_message_ids};
 use super::{callback, dialogs, parameter_not_built, text};
 use crate::model::{TlBytes, normalize_phone};
 use crate::rpc::call::Call;
-use crate::rpc::documents;
 use crate::rpc::errors::{RpcResult, bad};
 use crate::rpc::view;
+use crate::rpc::{documents, photos};
 
 /// Emoji that are thrown, with how many outcomes each has; see <https://core.telegram.org/api/dice>.
 const DICE: &[(&str, u32)] = &[
@@ -23,7 +23,7 @@ const DICE: &[(&str, u32)] = &[
 ];
 
 /// What is stored for the media a client names.
-fn stored(call: &mut Call<'_>, media: &enums::InputMedia) -> RpcResult<TlBytes> {
+pub(super) fn stored(call: &mut Call<'_>, media: &enums::InputMedia) -> RpcResult<TlBytes> {
     let media: enums::MessageMedia = match media {
         enums::InputMedia::InputMediaContact(contact) => {
             let user = normalize_phone(&contact.phone_number)
@@ -76,15 +76,81 @@ fn stored(call: &mut Call<'_>, media: &enums::InputMedia) -> RpcResult<TlBytes> 
             media.document = Some(documents::to_keep(document));
             media.into()
         }
+        enums::InputMedia::InputMediaUploadedDocument(input) => {
+            let document = documents::uploaded(call, input)?;
+            let mut media = types::MessageMediaDocument::new();
+            media.spoiler = input.spoiler;
+            media.document = Some(documents::to_keep(&document));
+            for attribute in &input.attributes {
+                match attribute {
+                    enums::DocumentAttribute::DocumentAttributeVideo(video) => {
+                        media.video = !video.round_message;
+                        media.round = video.round_message;
+                    }
+                    enums::DocumentAttribute::DocumentAttributeAudio(audio) => {
+                        media.voice = audio.voice;
+                    }
+                    _ => {}
+                }
+            }
+            media.into()
+        }
+        enums::InputMedia::InputMediaPhoto(input) => {
+            let photo = photos::named(call, &input.id)?;
+            let mut media = types::MessageMediaPhoto::new();
+            media.spoiler = input.spoiler;
+            media.photo = Some(photos::to_keep(photo));
+            media.into()
+        }
+        enums::InputMedia::InputMediaUploadedPhoto(input) => {
+            let photo = photos::uploaded(call, &input.file)?;
+            let mut media = types::MessageMediaPhoto::new();
+            media.spoiler = input.spoiler;
+            media.photo = Some(photos::to_keep(&photo));
+            media.into()
+        }
         enums::InputMedia::InputMediaEmpty => return Err(bad("MEDIA_EMPTY")),
         _ => {
             return Err(parameter_not_built(
                 functions::messages::SendMedia::NAME,
-                "media other than contacts, points, dice and files by reference",
+                "media other than contacts, points, dice, photos and files",
             ));
         }
     };
     Ok(view::to_store(&media))
+}
+
+/// A caption may be empty, other than a text.
+pub(super) fn captioned(
+    call: &Call<'_>,
+    message: &str,
+    entities: Option<Vec<enums::MessageEntity>>,
+) -> RpcResult<(String, Option<TlBytes>)> {
+    if message.trim().is_empty() {
+        return Ok((String::new(), None));
+    }
+    let ready = text::prepare(call, message, entities)?;
+    let entities = (!ready.entities.is_empty()).then(|| view::to_store(&ready.entities));
+    Ok((ready.text, entities))
+}
+
+/// `messages.uploadMedia`: media that can be sent later, by its reference.
+pub(in crate::rpc) fn upload_media(
+    call: &mut Call<'_>,
+    request: functions::messages::UploadMedia,
+) -> RpcResult<enums::MessageMedia> {
+    let me = call.me()?;
+    if request.business_connection_id.is_some() {
+        return Err(parameter_not_built(
+            functions::messages::UploadMedia::NAME,
+            "business_connection_id",
+        ));
+    }
+    call.input_peer(&request.peer)?;
+    let kept = stored(call, &request.media)?;
+    let mut media = view::stored(Some(&kept)).ok_or(bad("MEDIA_INVALID"))?;
+    call.view(me, |view| view.own_media(&mut media));
+    Ok(media)
 }
 
 /// `messages.sendMedia`.
@@ -111,13 +177,7 @@ pub(crate) fn send_media(
     }
     let peer = call.input_peer(&request.peer)?;
     let place = call.writable(peer)?;
-    let (caption, entities) = if request.message.trim().is_empty() {
-        (String::new(), None)
-    } else {
-        let ready = text::prepare(call, &request.message, request.entities)?;
-        let entities = (!ready.entities.is_empty()).then(|| view::to_store(&ready.entities));
-        (ready.text, entities)
-    };
+    let (caption, entities) = captioned(call, &request.message, request.entities)?;
     let reply_to = call.reply_target(me, peer, request.reply_to.as_ref())?;
     call.check_random_id(me, request.random_id)?;
     if let Some(markup) = &request.reply_markup {

@@ -1,5 +1,6 @@
 //! `messages.*`: private chats, groups and channels.
 
+pub(in crate::rpc) mod album;
 pub(in crate::rpc) mod callback;
 pub(in crate::rpc) mod change;
 pub(in crate::rpc) mod dialogs;

@@ -1,5 +1,7 @@
 //! Sending and forwarding.
 
+use std::collections::BTreeMap;
+
 use actogram_tl as tl;
 use tl::{enums, functions, types};
 
@@ -25,6 +27,7 @@ pub(in crate::rpc) struct Outgoing {
     pub(in crate::rpc) noforwards: bool,
     pub(in crate::rpc) media: Option<TlBytes>,
     pub(in crate::rpc) via_bot: Option<UserId>,
+    pub(in crate::rpc) grouped: Option<i64>,
     pub(in crate::rpc) random_id: Option<i64>,
 }
 
@@ -123,8 +126,9 @@ impl Call<'_> {
             noforwards: outgoing.noforwards,
             media: outgoing.media,
             via_bot: outgoing.via_bot,
-            reactions: std::collections::BTreeMap::new(),
-            copies: std::collections::BTreeMap::new(),
+            grouped: outgoing.grouped,
+            reactions: BTreeMap::new(),
+            copies: BTreeMap::new(),
         };
         let touched = self.world.commit(Event::MessageAdded {
             message,
@@ -311,7 +315,12 @@ pub(in crate::rpc) fn forward_messages(
     let audience = call.world.state.audience(me, place);
     let mut all = Vec::new();
     let mut sent = Vec::new();
+    let mut groups = BTreeMap::new();
     for (source, random_id) in sources {
+        // What stood together stands together there, too, but in an album of its own.
+        let grouped = source
+            .grouped
+            .map(|id| *groups.entry(id).or_insert_with(|| call.new_group_id()));
         let forward = source.forward.unwrap_or(Forward {
             from: source.from,
             date: source.date,
@@ -322,6 +331,7 @@ pub(in crate::rpc) fn forward_messages(
             entities: source.entities,
             media: source.media,
             via_bot: source.via_bot,
+            grouped,
             forward: (!request.drop_author).then_some(forward),
             silent: request.silent,
             noforwards: request.noforwards,

@@ -115,6 +115,9 @@ pub enum Error {
     /// The state of a dialogue could not be read or written.
     #[error("{0}")]
     State(#[from] crate::dispatcher::StateError),
+    /// A file was not transferred.
+    #[error("{0}")]
+    Transfer(#[source] crate::transfers::TransferError),
     /// Somebody did not answer a question.
     #[error("{0}")]
     Ask(#[from] crate::dispatcher::AskError),

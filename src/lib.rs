@@ -27,6 +27,7 @@ mod settings;
 mod snapshot;
 mod strands;
 pub mod text;
+pub mod transfers;
 
 pub use actogram_actors::{
     AccountEvent, ApiActor, CallError, Clock, Connecting, Connector, DatacenterAddress, DedupeId,

@@ -1,6 +1,13 @@
 //! The handle to an account.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::Addr;
 use actogram_runtime::{ExitReason, Snapshot, Supervisor, supervise};
@@ -15,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{Abort, ApiActor, Call, CallPolicy, Cancel, Permits, Place, Submit, lost_reply},
+    api::{Abort, ApiActor, CallPolicy, Place},
     channels::Channels,
     config::AccountConfig,
     datacenter::{
@@ -27,6 +34,11 @@ use crate::{
     events::{AccountEvent, ShutdownReport, ShutdownStep, StopReason},
     sequencer::{CountUndone, LoggedOut, Settle, StartUpdates, UpdatesActor},
     shared::{Addresses, Shared},
+    transfers::{
+        BeginTransfer, Disk, DownloadJob, DownloadOptions, DownloadSource, FileSink, FileSource,
+        Sink, Source, Transfer, TransferError, TransfersActor, UploadJob, UploadOptions,
+        UploadedFile,
+    },
     updates::UpdateSink,
 };
 
@@ -122,12 +134,20 @@ impl Account {
                 });
             }
         });
+        let transfers = {
+            let group = root.group("transfers").start();
+            supervise(move |_| TransfersActor::new(group.clone()))
+                .name("transfers")
+                .under(&root)
+                .start()
+        };
         // The actors' first turn comes after this one, so they find each other.
         shared.introduce(Addresses {
             api,
             datacenter,
             connection,
             updates,
+            transfers,
         });
         Self {
             inner: Arc::new(Inner {
@@ -176,7 +196,7 @@ impl Account {
         body: Bytes,
         policy: CallPolicy,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
-        self.invoke(body, policy, None)
+        self.shared().invoke(body, policy, None)
     }
 
     /// Takes the place behind all others in the call queue of this name, for [`invoke_in_queue`](Self::invoke_in_queue).
@@ -207,46 +227,68 @@ impl Account {
         body: Bytes,
         policy: CallPolicy,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
-        self.invoke(body, policy, Some(place))
+        self.shared().invoke(body, policy, Some(place))
     }
 
-    fn invoke(
+    /// Starts to download a file. It goes on when the transfer is dropped.
+    ///
+    /// # Errors
+    /// [`TransferError::Lost`] if the account has ended.
+    pub async fn download(
         &self,
-        body: Bytes,
-        policy: CallPolicy,
-        place: Option<Place>,
-    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
-        let shared = self.shared().clone();
-        let api = self.addr();
-        async move {
-            // Before the permits: one that waits for its turn must not keep them from the one before.
-            if let Some(place) = &place {
-                place.turn().await;
-            }
-            let weight = shared.weight(&body);
-            let permits = async {
-                let call = shared.calls.clone().acquire_owned().await.ok()?;
-                let bytes = shared.bytes.clone().acquire_many_owned(weight).await.ok()?;
-                Some(Permits {
-                    _call: call,
-                    _bytes: bytes,
-                })
-            };
-            let Some(permits) = permits.await else {
-                return Err(CallError::ShutDown { body });
-            };
-            let cancel_on_drop = policy.cancel_on_drop;
-            let queue = place.as_ref().map(|place| place.queue().clone());
-            let (call, answer) = Call::new(&shared, body, policy, Some(permits), queue);
-            let mut guard = CancelGuard {
-                api: cancel_on_drop.then(|| (api.clone(), call.id)),
-            };
-            api.do_send(Submit(call));
-            drop(place);
-            let answer = answer.await;
-            guard.api = None;
-            answer.unwrap_or_else(|_| Err(lost_reply()))
-        }
+        source: DownloadSource,
+        sink: impl Sink,
+        options: DownloadOptions,
+    ) -> Result<Transfer<u64>, TransferError> {
+        let job = DownloadJob::new(self.shared().clone(), source, options, Box::new(sink));
+        self.begin(move |transfers| transfers.start("download", job))
+            .await
+    }
+
+    /// Starts to upload a file. It goes on when the transfer is dropped.
+    ///
+    /// # Errors
+    /// [`TransferError::TooLarge`] and [`TransferError::Empty`], where the source says so at once;
+    /// [`TransferError::Lost`] if the account has ended.
+    pub async fn upload(
+        &self,
+        source: impl Source,
+        options: UploadOptions,
+    ) -> Result<Transfer<UploadedFile>, TransferError> {
+        let job = UploadJob::new(self.shared().clone(), options, Box::new(source))?;
+        self.begin(move |transfers| transfers.start("upload", job))
+            .await
+    }
+
+    async fn begin<T: Send + 'static>(
+        &self,
+        begin: impl FnOnce(&mut TransfersActor) -> Transfer<T> + Send + 'static,
+    ) -> Result<Transfer<T>, TransferError> {
+        let (told, transfer) = oneshot::channel();
+        let begin = BeginTransfer(Box::new(move |transfers: &mut TransfersActor| {
+            // Whoever asked may be gone; the transfer goes on.
+            drop(told.send(begin(transfers)));
+        }));
+        self.addresses().transfers.do_send(begin);
+        let lost = |_| TransferError::Lost("the account has ended".to_owned());
+        transfer.await.map_err(lost)
+    }
+
+    /// A file that is to lie at `path` once it is whole. `identity` names the file that comes: what a former transfer of the
+    /// same one has left beside `path` is gone on from.
+    ///
+    /// # Errors
+    /// What the system says; [`ResourceBusy`](std::io::ErrorKind::ResourceBusy) if another transfer writes it.
+    pub async fn file_sink(&self, path: PathBuf, identity: &str) -> io::Result<FileSink> {
+        FileSink::open(Disk::beside(&self.shared().crypto), path, identity).await
+    }
+
+    /// A file of this machine to be uploaded.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn file_source(&self, path: &Path) -> io::Result<FileSource> {
+        FileSource::open(Disk::beside(&self.shared().crypto), path).await
     }
 
     /// The account's own id, once it is logged in.
@@ -511,19 +553,6 @@ impl fmt::Debug for Account {
         f.debug_struct("Account")
             .field("name", &self.name())
             .finish_non_exhaustive()
-    }
-}
-
-/// Cancels its call unless it was disarmed.
-struct CancelGuard {
-    api: Option<(Addr<ApiActor>, u64)>,
-}
-
-impl Drop for CancelGuard {
-    fn drop(&mut self) {
-        if let Some((api, call)) = self.api.take() {
-            api.do_send(Cancel(call));
-        }
     }
 }
 

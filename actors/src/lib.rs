@@ -31,6 +31,7 @@ mod events;
 mod init;
 pub mod sequencer;
 mod shared;
+pub mod transfers;
 pub mod updates;
 
 pub use account::Account;

@@ -27,6 +27,7 @@ use crate::{
     datacenter::{ConnectionActor, DatacenterActor, StopConnection},
     events::{AccountEvent, ShutdownStep, StopReason},
     sequencer::UpdatesActor,
+    transfers::TransfersActor,
     updates::{MANY_QUERIES, Room, UpdateSink},
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Addresses {
     pub(crate) datacenter: Addr<DatacenterActor>,
     pub(crate) connection: Addr<ConnectionActor>,
     pub(crate) updates: Addr<UpdatesActor>,
+    pub(crate) transfers: Addr<TransfersActor>,
 }
 
 /// What the actors of one account share, and its handles too.

@@ -82,7 +82,7 @@ impl From<&Update> for Media {
 }
 
 /// Media of a message as they are sent; an error says why they cannot be.
-pub(super) fn to_input(media: &enums::MessageMedia) -> Result<enums::InputMedia, String> {
+pub(crate) fn to_input(media: &enums::MessageMedia) -> Result<enums::InputMedia, String> {
     use enums::MessageMedia as M;
     let point = |geo: &enums::GeoPoint| match geo {
         enums::GeoPoint::GeoPoint(geo) => {

@@ -23,13 +23,14 @@ pub use actions::{
 pub use chats::{ExportInvite, JoinChat, LeaveChat};
 pub use click::{CallbackAnswer, ClickButton, Clicked};
 pub use commands::SetCommands;
-pub(crate) use media::messages_in;
 pub use media::{Media, SendMedia};
+pub(crate) use media::{messages_in, to_input as media_to_send};
 pub use members::{Demote, Promote, Restrict};
 pub use messages::{EditMessage, SendMessage, SendParts};
 pub use queries::{AnswerCallback, AnswerInline};
 pub(crate) use raw::decode;
 pub use raw::{CallByName, Invoke};
+pub(crate) use sent::sent_by_id;
 
 use crate::{Api, Error, Result};
 
@@ -39,11 +40,11 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 /// What can be set for every call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallOptions {
-    timeout: Option<Duration>,
-    retries: Option<u32>,
-    flood_wait_limit: Option<Duration>,
-    cancel_on_drop: bool,
-    queue: Option<String>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: Option<u32>,
+    pub(crate) flood_wait_limit: Option<Duration>,
+    pub(crate) cancel_on_drop: bool,
+    pub(crate) queue: Option<String>,
 }
 
 /// How a call is made, and its place in a queue if it is to have one.

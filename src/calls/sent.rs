@@ -31,7 +31,7 @@ pub(super) fn updates_in(updates: &enums::Updates) -> &[enums::Update] {
 }
 
 /// The messages that were sent under these numbers, in this order; without those that the answer does not hold.
-pub(super) fn sent_by_id(api: &Api, updates: &enums::Updates, random_ids: &[i64]) -> Vec<Msg> {
+pub(crate) fn sent_by_id(api: &Api, updates: &enums::Updates, random_ids: &[i64]) -> Vec<Msg> {
     let list = updates_in(updates);
     let id_of = |wanted: i64| {
         list.iter().find_map(|update| match update {

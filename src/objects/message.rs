@@ -1,15 +1,11 @@
 //! A message that knows its account and so can be answered, edited and deleted.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use actogram_tl::{enums, types};
 
 use crate::{
-    Api, Button, ButtonChoice, Error, PeerId, PeerRef, Result, Text,
+    Api, Button, ButtonChoice, PeerId, PeerRef, Result, Text,
     calls::{
         ClickButton, DeleteMessages, EditMessage, ForwardMessage, PinMessage, Reaction,
         SendMessage, SendReaction,
@@ -182,30 +178,13 @@ impl Msg {
         self.raw.media.as_ref().filter(|media| **media != none)
     }
 
-    /// Saves its photo or file into this directory.
+    /// Saves its photo or file: at this path, or, where that is a directory or ends in a slash, in there under the name its
+    /// sender gave it. More can be said by [`Api::download`].
     ///
     /// # Errors
-    /// Always one: [`Error::Argument`] if the message has neither, else [`Error::NotBuilt`], since transfers of files are
-    /// not built yet. `upload.getFile` can be called by [`Api::invoke`].
-    pub async fn download(&self, directory: impl AsRef<Path>) -> Result<PathBuf> {
-        let has_file = matches!(
-            self.media(),
-            Some(
-                enums::MessageMedia::MessageMediaPhoto(_)
-                    | enums::MessageMedia::MessageMediaDocument(_)
-            )
-        );
-        if !has_file {
-            let why = format!(
-                "message {} has no photo or file to be saved in {}",
-                self.id(),
-                directory.as_ref().display()
-            );
-            return Err(Error::argument("download", why));
-        }
-        Err(Error::NotBuilt {
-            what: "downloading files",
-        })
+    /// [`Error::Argument`](crate::Error::Argument) if the message has neither; see [`Download::save`](crate::transfers::Download::save).
+    pub async fn download(&self, path: impl Into<PathBuf>) -> Result<PathBuf> {
+        self.api.download(self).save(path).await
     }
 
     /// Presses one of its buttons: by what is written on it, by its number, or by its row and place in it, from 0. For

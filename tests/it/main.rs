@@ -36,4 +36,6 @@ mod strands;
 #[path = "../support/mod.rs"]
 mod support;
 mod text_end_to_end;
+mod transfers;
+mod transfers_faults;
 mod watchdog;

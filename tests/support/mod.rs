@@ -9,6 +9,7 @@
 pub mod accounts;
 pub mod bot_stage;
 pub mod examples;
+pub mod files;
 pub mod http;
 pub mod lanes;
 pub mod processes;

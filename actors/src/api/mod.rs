@@ -4,6 +4,7 @@ mod actor;
 mod call;
 mod queues;
 mod refusal;
+mod submit;
 
 pub(crate) use actor::lost_reply;
 pub(crate) use actor::{Abort, Cancel, Halt, QueueMoved, Refused, Submit};

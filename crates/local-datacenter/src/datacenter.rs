@@ -1,8 +1,9 @@
 //! A running datacenter, and how to start one.
 
 use std::{
+    collections::BTreeMap,
     fmt,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -17,10 +18,10 @@ use tokio::{io::DuplexStream, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    model::{DatacenterAddress, Limits, World, WorldConfig, WorldError},
+    model::{DatacenterAddress, Endpoint, Limits, Role, World, WorldConfig, WorldError},
     network::{
-        Attacks, Clock, Hub, HubConfig, Listener, RandomSource, WireFaults, accept, os_random,
-        serve,
+        Attacks, Clock, Hub, HubConfig, Listener, RandomSource, Site, WireFaults, accept,
+        os_random, serve,
     },
     operator::{Operator, UnixClock},
     storage::{MemoryJournal, SqliteJournal, StorageError},
@@ -49,6 +50,19 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No listener is there for accounts to log in.
+    #[error(
+        "there is no datacenter that has accounts; name at least one with `Builder::datacenters`"
+    )]
+    NoDatacenter,
+    /// A datacenter has a number that the wire has no room for, or that is both a CDN's and another's.
+    #[error(
+        "{dc_id} cannot be the number of a datacenter: expected 1 to 9999, and a CDN's own for a CDN"
+    )]
+    DatacenterNumber {
+        /// The number.
+        dc_id: i32,
+    },
     /// The state cannot be read.
     #[error(transparent)]
     State(#[from] WorldError),
@@ -60,9 +74,10 @@ pub enum StartError {
 /// How a [`LocalDatacenter`] is to be. Made by [`LocalDatacenter::builder`].
 pub struct Builder {
     listen: Option<SocketAddr>,
-    datacenters: Vec<i32>,
+    endpoints: Vec<Endpoint>,
     state: Option<PathBuf>,
     key: Option<Arc<PrivateKey>>,
+    cdn_keys: BTreeMap<i32, Arc<PrivateKey>>,
     clock: UnixClock,
     random: RandomSource,
     limits: Limits,
@@ -74,9 +89,10 @@ impl Builder {
     fn new() -> Self {
         Self {
             listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)),
-            datacenters: vec![2],
+            endpoints: vec![Endpoint::main(2)],
             state: None,
             key: None,
+            cdn_keys: BTreeMap::new(),
             clock: Arc::new(|| {
                 SystemTime::now()
                     .duration_since(SystemTime::UNIX_EPOCH)
@@ -89,8 +105,8 @@ impl Builder {
         }
     }
 
-    /// Where the first datacenter listens; the others take the following ports, or any if the port is 0. By default any
-    /// port of 127.0.0.1. An address that is not of this machine alone lets others in.
+    /// Where the first listener is; the others take the following ports, or any if the port is 0. By default any port of
+    /// 127.0.0.1. An address that is not of this machine alone lets others in.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = Some(address);
         self
@@ -102,9 +118,23 @@ impl Builder {
         self
     }
 
-    /// The numbers of the datacenters, one port each, all with the same accounts. By default only 2.
+    /// The numbers of the datacenters, one port each, all with the same accounts. By default only 2, which then stands for
+    /// all numbers from 1 to 5. Accounts are at home at the first one, unless they are made elsewhere
+    /// ([`Operator::create_user_at`]) or moved ([`Operator::move_home`]). Replaces what was said before.
     pub fn datacenters(mut self, ids: impl IntoIterator<Item = i32>) -> Self {
-        self.datacenters = ids.into_iter().collect();
+        self.endpoints = ids.into_iter().map(Endpoint::main).collect();
+        self
+    }
+
+    /// One more listener: of a CDN, or beside those of a datacenter for files, IPv6 or obfuscated connections alone.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoints.push(endpoint);
+        self
+    }
+
+    /// Uses this RSA key for the CDN with this number instead of making one.
+    pub fn cdn_rsa_key(mut self, dc_id: i32, key: Arc<PrivateKey>) -> Self {
+        self.cdn_keys.insert(dc_id, key);
         self
     }
 
@@ -155,11 +185,23 @@ impl Builder {
     /// # Errors
     /// [`StartError`].
     pub async fn start(mut self) -> Result<LocalDatacenter, StartError> {
+        check(&self.endpoints)?;
         let key = match (self.key.take(), &self.state) {
             (Some(key), _) => key,
-            (None, Some(state)) => stored_key(state, &mut *(self.random)())?,
+            (None, Some(state)) => stored_key(state, ".key.pem", &mut *(self.random)())?,
             (None, None) => Arc::new(PrivateKey::generate(&mut *(self.random)())?),
         };
+        for endpoint in &self.endpoints {
+            let id = endpoint.dc_id;
+            if endpoint.role == Role::Cdn && !self.cdn_keys.contains_key(&id) {
+                let random = &mut *(self.random)();
+                let made = match &self.state {
+                    Some(state) => stored_key(state, &format!(".cdn{id}.key.pem"), random)?,
+                    None => Arc::new(PrivateKey::generate(random)?),
+                };
+                self.cdn_keys.insert(id, made);
+            }
+        }
         let world_config = WorldConfig {
             limits: self.limits,
             compact_updates: self.compact_updates,
@@ -178,50 +220,62 @@ impl Builder {
         let hub = Hub::new(
             world.clone(),
             HubConfig {
-                keys: vec![key.clone()],
                 clock: clock.clone(),
                 random: self.random,
                 inline_crypto: self.inline_crypto,
             },
         );
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let mut addresses = Vec::new();
-        for (at, dc_id) in self.datacenters.iter().enumerate() {
-            let Some(mut address) = self.listen else {
-                break;
+        let mut sites: Sites = Vec::new();
+        let mut known = Vec::new();
+        for (at, endpoint) in self.endpoints.iter().enumerate() {
+            let keys = match self.cdn_keys.get(&endpoint.dc_id) {
+                Some(own) if endpoint.role == Role::Cdn => own.clone(),
+                _ => key.clone(),
             };
-            if address.port() != 0 {
-                address.set_port(address.port().saturating_add(at as u16));
+            let site = Arc::new(Site::new(*endpoint, vec![keys], &self.endpoints));
+            let mut address = None;
+            if let Some(first) = self.listen {
+                let wanted = place(first, at, endpoint.ipv6);
+                let failed = |source| StartError::Listen {
+                    address: wanted,
+                    source,
+                };
+                let listener = Listener::bind(wanted).await.map_err(failed)?;
+                address = Some(listener.address().map_err(failed)?);
+                let accepting = accept(
+                    hub.clone(),
+                    listener,
+                    site.clone(),
+                    tasks.clone(),
+                    stop.clone(),
+                );
+                tasks.spawn(accepting);
             }
-            let listen_error = |source| StartError::Listen { address, source };
-            let listener = Listener::bind(*dc_id, address)
-                .await
-                .map_err(listen_error)?;
-            addresses.push((*dc_id, listener.address().map_err(listen_error)?));
-            tasks.spawn(accept(hub.clone(), listener, tasks.clone(), stop.clone()));
+            let told = address.unwrap_or_else(|| place(NOWHERE, at, endpoint.ipv6));
+            known.push(DatacenterAddress {
+                endpoint: *endpoint,
+                ip: told.ip(),
+                port: told.port(),
+            });
+            sites.push((site, address));
         }
-        lock(&world).set_datacenters(
-            addresses
-                .iter()
-                .map(|(id, address)| DatacenterAddress {
-                    id: *id,
-                    ip: address.ip(),
-                    port: address.port(),
-                })
-                .collect(),
-        );
+        lock(&world).set_datacenters(known);
         let (outbox, orders) = tokio::sync::mpsc::unbounded_channel();
         let unix = clock.clone();
         let operator = Operator::new(world, Arc::new(move || unix.unix()), outbox);
         tasks.spawn(tend(hub.clone(), orders, stop.clone()));
         tasks.close();
-        let main = self.datacenters.first().copied().unwrap_or(2);
+        let mut all = sites.iter().map(|(site, _)| site);
+        let main = all.find(|site| site.endpoint.role == Role::Main);
         Ok(LocalDatacenter {
+            main: main.ok_or(StartError::NoDatacenter)?.clone(),
             hub,
             operator,
             key,
-            addresses,
-            main,
+            cdn_keys: self.cdn_keys,
+            addresses: main_addresses(&sites),
+            sites,
             clock,
             stop,
             tasks,
@@ -243,6 +297,54 @@ fn beside(state: &Path) -> PathBuf {
     let mut name = state.as_os_str().to_owned();
     name.push(".files");
     name.into()
+}
+
+fn check(endpoints: &[Endpoint]) -> Result<(), StartError> {
+    for endpoint in endpoints {
+        let dc_id = endpoint.dc_id;
+        let is_cdn = endpoint.role == Role::Cdn;
+        let both = endpoints
+            .iter()
+            .any(|other| other.dc_id == dc_id && (other.role == Role::Cdn) != is_cdn);
+        if both || !(1..=9999).contains(&dc_id) {
+            return Err(StartError::DatacenterNumber { dc_id });
+        }
+    }
+    Ok(())
+}
+
+/// What datacenters without sockets tell of where they are.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 443);
+
+/// Where the listener with this place in the order is.
+fn place(first: SocketAddr, at: usize, ipv6: bool) -> SocketAddr {
+    let mut address = first;
+    if address.port() != 0 {
+        address.set_port(address.port().saturating_add(at as u16));
+    }
+    match address.ip() {
+        IpAddr::V4(ip) if ipv6 && ip.is_unspecified() => {
+            address.set_ip(Ipv6Addr::UNSPECIFIED.into());
+        }
+        IpAddr::V4(_) if ipv6 => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+type Sites = Vec<(Arc<Site>, Option<SocketAddr>)>;
+
+/// The first address of each datacenter that has accounts.
+fn main_addresses(sites: &Sites) -> Vec<(i32, SocketAddr)> {
+    let mut found: Vec<(i32, SocketAddr)> = Vec::new();
+    for (site, address) in sites {
+        let endpoint = site.endpoint;
+        let is_new = found.iter().all(|(id, _)| *id != endpoint.dc_id);
+        if endpoint.role == Role::Main && is_new {
+            found.extend(address.map(|address| (endpoint.dc_id, address)));
+        }
+    }
+    found
 }
 
 fn lock(world: &Mutex<World>) -> std::sync::MutexGuard<'_, World> {
@@ -280,9 +382,13 @@ async fn tend(
 }
 
 /// The key beside the state file, made at the first start. Only its owner may read it.
-fn stored_key(state: &Path, random: &mut dyn Random) -> Result<Arc<PrivateKey>, StartError> {
+fn stored_key(
+    state: &Path,
+    ending: &str,
+    random: &mut dyn Random,
+) -> Result<Arc<PrivateKey>, StartError> {
     let mut name = state.as_os_str().to_owned();
-    name.push(".key.pem");
+    name.push(ending);
     let path = PathBuf::from(name);
     let failed = |source| StartError::KeyFile {
         path: path.clone(),
@@ -346,8 +452,10 @@ pub struct LocalDatacenter {
     hub: Arc<Hub>,
     operator: Operator,
     key: Arc<PrivateKey>,
+    cdn_keys: BTreeMap<i32, Arc<PrivateKey>>,
+    sites: Sites,
+    main: Arc<Site>,
     addresses: Vec<(i32, SocketAddr)>,
-    main: i32,
     clock: Clock,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -364,14 +472,25 @@ impl LocalDatacenter {
         self.addresses.first().map(|(_, address)| *address)
     }
 
-    /// Every datacenter's number and address.
+    /// The number and the first address of every datacenter that has accounts.
     pub fn addresses(&self) -> &[(i32, SocketAddr)] {
         &self.addresses
     }
 
-    /// The first datacenter's number.
+    /// Every listener with its address; none if no socket was opened.
+    pub fn endpoints(&self) -> impl Iterator<Item = (Endpoint, SocketAddr)> {
+        let listening = self.sites.iter();
+        listening.filter_map(|(site, address)| address.map(|address| (site.endpoint, address)))
+    }
+
+    /// The number of the datacenter at which accounts are at home of which nothing else is said.
     pub fn dc_id(&self) -> i32 {
-        self.main
+        self.main.endpoint.dc_id
+    }
+
+    /// The key of a CDN, which clients learn by `help.getCdnConfig`.
+    pub fn cdn_public_key(&self, dc_id: i32) -> Option<&PublicKey> {
+        self.cdn_keys.get(&dc_id).map(|key| key.public())
     }
 
     /// The key that clients must know.
@@ -468,12 +587,29 @@ impl LocalDatacenter {
 
     /// What makes such connections, to be handed to clients.
     pub fn connector(&self) -> impl Fn() -> DuplexStream + Send + Sync + 'static {
-        let (hub, main, stop) = (self.hub.clone(), self.main, self.stop.clone());
-        let tasks = self.tasks.clone();
+        self.connector_at(self.main.clone())
+    }
+
+    /// What makes such connections to the first listener of this number and role; `None` if there is none.
+    pub fn connector_to(
+        &self,
+        dc_id: i32,
+        role: Role,
+    ) -> Option<impl Fn() -> DuplexStream + Send + Sync + 'static> {
+        let wanted = |site: &Site| site.endpoint.dc_id == dc_id && site.endpoint.role == role;
+        let (site, _) = self.sites.iter().find(|(site, _)| wanted(site))?;
+        Some(self.connector_at(site.clone()))
+    }
+
+    fn connector_at(
+        &self,
+        site: Arc<Site>,
+    ) -> impl Fn() -> DuplexStream + Send + Sync + use<> + 'static {
+        let (hub, stop, tasks) = (self.hub.clone(), self.stop.clone(), self.tasks.clone());
         move || {
             let (client, server) = tokio::io::duplex(64 * 1024);
             let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let serving = serve(hub.clone(), server, main, address, stop.clone());
+            let serving = serve(hub.clone(), server, site.clone(), address, stop.clone());
             // The tracker is closed to say that it may be waited for; it takes tasks all the same.
             tasks.spawn(serving);
             client

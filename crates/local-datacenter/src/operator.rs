@@ -2,6 +2,7 @@
 
 mod bots;
 mod channels;
+mod datacenters;
 mod documents;
 
 use std::fmt;
@@ -56,6 +57,12 @@ pub enum OperatorError {
     Token {
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// No datacenter with accounts has this number.
+    #[error("there is no datacenter {dc_id} with accounts; name it with `Builder::datacenters`")]
+    Datacenter {
+        /// The number.
+        dc_id: i32,
     },
     /// There is no such account or group.
     #[error("there is no account or group with the id {id}")]
@@ -635,15 +642,7 @@ impl Operator {
     pub fn end_logins(&self, user: UserId) -> Result<(), OperatorError> {
         self.act(|world, _| {
             known(world, user)?;
-            let keys: Vec<_> = world
-                .state()
-                .keys_of
-                .get(&user)
-                .into_iter()
-                .flatten()
-                .copied()
-                .collect();
-            for key in keys {
+            for key in world.main_logins(user) {
                 world.end_login(key);
             }
             Ok(())

@@ -56,6 +56,20 @@ pub enum Event {
     },
     /// A new account, or new values of an old one.
     UserPut(User),
+    /// An account is at home at another datacenter now.
+    HomeMoved {
+        /// Which account.
+        user: UserId,
+        /// Number of the datacenter.
+        dc_id: i32,
+    },
+    /// A channel's statistics are at another datacenter now.
+    StatsMoved {
+        /// Which channel.
+        channel: ChannelId,
+        /// Number of the datacenter.
+        dc_id: i32,
+    },
     /// A new or changed two-step password, or none.
     PasswordPut {
         /// Whose.

@@ -4,6 +4,7 @@
 //! that goes through [`State::apply`] and into the journal, so that a restart arrives at the same state.
 
 mod channel;
+mod datacenters;
 mod event;
 pub(crate) mod hex;
 mod login;
@@ -15,6 +16,8 @@ mod state;
 pub(crate) mod world;
 
 pub use channel::{Admin, Ban, Channel, ChannelChange, ChannelEntry, ChannelRoom, Member};
+pub(crate) use datacenters::KNOWN_DATACENTERS;
+pub use datacenters::{DatacenterAddress, Endpoint, Role};
 pub use event::Event;
 pub use hex::TlBytes;
 pub(crate) use login::CodeCheck;
@@ -30,6 +33,4 @@ pub use records::{
 pub use secret::SecretBytes;
 pub(crate) use sessions::SessionKey;
 pub use state::{State, Stream, Touched};
-pub use world::{
-    Answer, DatacenterAddress, KeyRecord, Limits, Outcome, Push, World, WorldConfig, WorldError,
-};
+pub use world::{Answer, KeyRecord, Limits, Outcome, Push, World, WorldConfig, WorldError};

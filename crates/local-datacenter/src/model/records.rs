@@ -369,8 +369,13 @@ pub struct Authorization {
     pub user: UserId,
     /// Unix time of the login.
     pub created: i32,
-    /// Brought from another datacenter by `auth.importAuthorization`: it takes no updates, those go to the main one.
-    pub transferred: bool,
+    /// The datacenter it is at; the first one if nothing is said.
+    #[serde(default)]
+    pub dc_id: Option<i32>,
+    /// The login it was brought from by `auth.importAuthorization`: it takes no updates, those go to that one, and ends
+    /// with it.
+    #[serde(default)]
+    pub main: Option<AuthKeyId>,
 }
 
 /// What `initConnection` told about a client.
@@ -397,6 +402,9 @@ pub struct KeyEntry {
     pub key: SecretBytes,
     /// Unix time of its creation.
     pub created: i32,
+    /// The datacenter that made it, where alone it is good; at all of them if nothing is said.
+    #[serde(default)]
+    pub dc_id: Option<i32>,
     /// Temporary keys end at this unix time.
     pub expires_at: Option<i32>,
     /// The permanent key that a temporary one acts for.

@@ -49,6 +49,10 @@ pub struct State {
     pub(crate) contacts: BTreeMap<UserId, BTreeMap<UserId, Contact>>,
     pub(crate) documents: BTreeMap<i64, Document>,
     pub(crate) photos: BTreeMap<i64, Photo>,
+    /// Where accounts are at home that are not at the first datacenter.
+    pub(crate) homes: BTreeMap<UserId, i32>,
+    /// Where channels' statistics are that are not at the first datacenter.
+    pub(crate) stats_at: BTreeMap<ChannelId, i32>,
     /// How often all file references became void.
     pub(crate) reference_epoch: u32,
     pub(crate) invites: BTreeMap<String, Invite>,
@@ -213,6 +217,12 @@ impl State {
                 change,
             } => {
                 self.mailbox_mut(*owner).sequenced(*date, change.clone());
+            }
+            Event::HomeMoved { user, dc_id } => {
+                self.homes.insert(*user, *dc_id);
+            }
+            Event::StatsMoved { channel, dc_id } => {
+                self.stats_at.insert(*channel, *dc_id);
             }
             Event::UpdatesForgotten { owner } => self.mailbox_mut(*owner).forget(),
             Event::DocumentPut(document) => {
@@ -422,7 +432,10 @@ impl State {
     }
 
     fn authorize(&mut self, authorization: &Authorization) {
-        self.deauthorize(authorization.auth_key_id);
+        let before = self.account_of(authorization.auth_key_id);
+        if before.is_some_and(|before| before != authorization.user) {
+            self.deauthorize(authorization.auth_key_id);
+        }
         self.keys_of
             .entry(authorization.user)
             .or_default()
@@ -431,7 +444,23 @@ impl State {
             .insert(authorization.auth_key_id, authorization.clone());
     }
 
+    /// The logins at other datacenters that were brought from this one.
+    pub(crate) fn copies_of(&self, auth_key_id: AuthKeyId) -> Vec<Authorization> {
+        let all = self.authorizations.values();
+        all.filter(|login| login.main == Some(auth_key_id))
+            .cloned()
+            .collect()
+    }
+
+    /// A login ends with its copies.
     fn deauthorize(&mut self, auth_key_id: AuthKeyId) {
+        for copy in self.copies_of(auth_key_id) {
+            self.end_login(copy.auth_key_id);
+        }
+        self.end_login(auth_key_id);
+    }
+
+    fn end_login(&mut self, auth_key_id: AuthKeyId) {
         if let Some(old) = self.authorizations.remove(&auth_key_id)
             && let Some(keys) = self.keys_of.get_mut(&old.user)
         {

@@ -10,6 +10,7 @@ use actogram_crypto::AuthKey;
 use actogram_crypto::random::Random;
 use bytes::Bytes;
 
+use super::datacenters::{DatacenterAddress, Endpoint};
 use super::event::Event;
 use super::login::{IssuedCode, Logins};
 use super::records::{AuthKeyId, KeyEntry, UserId};
@@ -17,19 +18,8 @@ use super::secret::SecretBytes;
 use super::sessions::{SessionKey, Sessions};
 use super::state::{State, Touched};
 use crate::files::FileStore;
-use crate::rpc::{Counters, Faults, Queries, SrpServers, Waiting};
+use crate::rpc::{Counters, Faults, Queries, SrpServers, Tickets, Waiting};
 use crate::storage::{Journal, StorageError};
-
-/// Where a datacenter listens, as `help.getConfig` tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatacenterAddress {
-    /// Number of the datacenter.
-    pub id: i32,
-    /// Its address.
-    pub ip: IpAddr,
-    /// Its port.
-    pub port: u16,
-}
 
 /// Limits that tests may lower; the defaults are Telegram's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +120,8 @@ pub struct KeyRecord {
     pub key: Arc<AuthKey>,
     /// Unix time of its creation.
     pub created: i32,
+    /// The datacenter that made it, where alone it is good; at all of them if nothing is said.
+    pub dc_id: Option<i32>,
     /// Temporary keys end at this unix time.
     pub expires_at: Option<i32>,
     /// The permanent key that a temporary one acts for.
@@ -184,7 +176,9 @@ pub struct World {
     pub(crate) queries: Queries,
     pub(crate) delayed_pushes: BTreeMap<(Duration, u64), Push>,
     pub(crate) online: BTreeMap<UserId, i32>,
-    pub(crate) exported: BTreeMap<(UserId, Vec<u8>), Duration>,
+    pub(crate) exported: Tickets,
+    /// Where numbers without an account have to register, if it is ordered.
+    pub(crate) new_phones_at: Option<i32>,
     pub(crate) held: Vec<(UserId, Push)>,
     pub(crate) outcome: Outcome,
     keys: BTreeMap<AuthKeyId, Arc<AuthKey>>,
@@ -235,7 +229,7 @@ impl World {
             random,
             files,
             datacenters: vec![DatacenterAddress {
-                id: 2,
+                endpoint: Endpoint::main(2),
                 ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 port: 443,
             }],
@@ -249,7 +243,8 @@ impl World {
             queries: Queries::default(),
             delayed_pushes: BTreeMap::new(),
             online: BTreeMap::new(),
-            exported: BTreeMap::new(),
+            exported: Tickets::new(),
+            new_phones_at: None,
             held: Vec::new(),
             outcome: Outcome::default(),
             keys,
@@ -284,13 +279,6 @@ impl World {
         &self.counters
     }
 
-    /// Tells the world where its datacenters listen; ids that are not named are advertised at the first one.
-    pub fn set_datacenters(&mut self, datacenters: Vec<DatacenterAddress>) {
-        if !datacenters.is_empty() {
-            self.datacenters = datacenters;
-        }
-    }
-
     /// Applies a change and remembers to journal it.
     pub(crate) fn commit(&mut self, event: Event) -> Vec<Touched> {
         let touched = self.state.apply(&event);
@@ -323,13 +311,15 @@ impl World {
         std::mem::take(&mut self.outcome)
     }
 
-    /// Stores a key that a handshake made. `expires_at` is given for temporary keys (unix time).
+    /// Stores a key that a handshake made at the datacenter `dc_id`, the only one where it is good. `expires_at` is given
+    /// for temporary keys (unix time).
     ///
     /// # Errors
     /// [`WorldError::Storage`] if the journal cannot be written; the key must not be used then.
     pub fn add_key(
         &mut self,
         now: Duration,
+        dc_id: i32,
         key: Arc<AuthKey>,
         expires_at: Option<i32>,
     ) -> Result<(), WorldError> {
@@ -339,6 +329,7 @@ impl World {
             entry: KeyEntry {
                 key: SecretBytes::new(key.as_bytes().to_vec()),
                 created: unix(now),
+                dc_id: Some(dc_id),
                 expires_at,
                 bound_to: None,
             },
@@ -353,6 +344,7 @@ impl World {
         Some(KeyRecord {
             key: Arc::clone(self.keys.get(&id)?),
             created: entry.created,
+            dc_id: entry.dc_id,
             expires_at: entry.expires_at,
             bound_to: entry.bound_to,
         })

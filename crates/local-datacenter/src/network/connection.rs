@@ -23,6 +23,7 @@ use super::{
     faults::{Direction, Passage, Wire, WireFault},
     hub::{Close, Hub, Opening},
     payloads::{Payload, Payloads},
+    site::Site,
 };
 
 /// Bytes waiting to be written beyond which nothing more is taken from the sessions.
@@ -49,7 +50,7 @@ const READ_AT_A_TIME: usize = 16 * 1024;
 pub(crate) async fn serve<S>(
     hub: Arc<Hub>,
     stream: S,
-    dc_id: i32,
+    site: Arc<Site>,
     address: IpAddr,
     stop: CancellationToken,
 ) where
@@ -61,7 +62,7 @@ pub(crate) async fn serve<S>(
     }
     let opening = hub.open();
     let (id, cancel) = (opening.id, opening.cancel.clone());
-    let mut connection = Served::new(hub.clone(), opening, dc_id, address, fault);
+    let mut connection = Served::new(hub.clone(), opening, site, address, fault);
     tokio::select! {
         () = connection.run(stream, stop) => {}
         () = cancel.cancelled() => {}
@@ -74,7 +75,7 @@ type Jobs = JoinHandle<actogram_mtproto::handshake::JobResult>;
 struct Served {
     hub: Arc<Hub>,
     id: u64,
-    dc_id: i32,
+    site: Arc<Site>,
     address: IpAddr,
     wake: Arc<tokio::sync::Notify>,
     transport: ServerTransport,
@@ -91,13 +92,15 @@ struct Served {
     heard: bool,
     deaf: bool,
     mute: bool,
+    /// The first payload is answered with this transport error.
+    refusal: Option<i32>,
 }
 
 impl Served {
     fn new(
         hub: Arc<Hub>,
         opening: Opening,
-        dc_id: i32,
+        site: Arc<Site>,
         address: IpAddr,
         fault: Option<WireFault>,
     ) -> Self {
@@ -107,17 +110,22 @@ impl Served {
         };
         let keys = hub.clone();
         let mut config =
-            ServerHandshakeConfig::new(hub.keys.clone(), dc_id, move |key| keys.key_exists(key));
-        // Test servers and media connections are other forms of the same number.
-        config.dcs = vec![dc_id, -dc_id, dc_id + 10_000, -(dc_id + 10_000)];
+            ServerHandshakeConfig::new(site.keys.clone(), site.endpoint.dc_id, move |key| {
+                keys.key_exists(key)
+            });
+        config.dcs.clone_from(&site.dcs);
         config.slots = Some((hub.slots.clone(), address));
         Self {
             transport: ServerTransport::new(accepted, opening.transport_random),
             handshake: ServerHandshake::new(config, opening.random),
             id: opening.id,
             wake: opening.wake,
+            refusal: match &fault {
+                Some(WireFault::TransportError(code)) => Some(*code),
+                _ => None,
+            },
             hub,
-            dc_id,
+            site,
             address,
             job: None,
             wire: Wire::new(fault.clone()),
@@ -262,6 +270,13 @@ impl Served {
                     bytes,
                     quick_ack_requested,
                 })) => {
+                    if self.site.endpoint.tcpo_only && !self.transport.is_obfuscated() {
+                        tracing::debug!(
+                            "a stream that is not obfuscated came where only such are taken"
+                        );
+                        self.cut();
+                        break;
+                    }
                     self.heard = true;
                     let payload = Payload {
                         bytes,
@@ -305,6 +320,10 @@ impl Served {
 
     fn handle_payload(&mut self, payload: Payload) {
         let Payload { bytes, quick_ack } = payload;
+        if let Some(code) = self.refusal {
+            self.send_error(code);
+            return self.close();
+        }
         if is_plain(&bytes) {
             log_rejection(
                 self.handshake
@@ -314,7 +333,7 @@ impl Served {
         }
         let handled = self
             .hub
-            .handle_payload(self.id, self.dc_id, self.address, bytes);
+            .handle_payload(self.id, self.site.endpoint, self.address, bytes);
         match handled {
             Ok(Some(token)) if quick_ack => {
                 let mut encoded = BytesMut::new();
@@ -349,7 +368,7 @@ impl Served {
             self.job = Some(tokio::task::spawn_blocking(move || job.run()));
         }
         while let Some(new) = self.handshake.poll_output() {
-            if !self.hub.add_key(&new) {
+            if !self.hub.add_key(self.site.endpoint.dc_id, &new) {
                 return self.close();
             }
         }

@@ -86,6 +86,9 @@ pub enum WireFault {
     },
     /// The connection is closed as soon as it is accepted.
     Refuse,
+    /// The first payload is answered with this transport error, and the connection ends: -429 for too many connections
+    /// (<https://core.telegram.org/mtproto/mtproto-transports#transport-errors>).
+    TransportError(i32),
 }
 
 impl WireFault {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actogram_crypto::{AuthKey, random::Random, rsa::PrivateKey};
+use actogram_crypto::{AuthKey, random::Random};
 use actogram_mtproto::{
     handshake::{HandshakeSlots, server::NewKey},
     session::{
@@ -27,13 +27,12 @@ use super::{
     sessions::{ConnectionId, SessionId, Sessions},
 };
 use crate::{
-    model::{Outcome, World},
+    model::{Endpoint, Outcome, World},
     rpc::CallContext,
 };
 
 /// What all connections of a datacenter share.
 pub(crate) struct HubConfig {
-    pub(crate) keys: Vec<Arc<PrivateKey>>,
     pub(crate) clock: Clock,
     pub(crate) random: RandomSource,
     pub(crate) inline_crypto: bool,
@@ -42,7 +41,6 @@ pub(crate) struct HubConfig {
 pub(crate) struct Hub {
     pub(crate) world: Arc<Mutex<World>>,
     pub(crate) clock: Clock,
-    pub(crate) keys: Vec<Arc<PrivateKey>>,
     pub(crate) slots: HandshakeSlots,
     pub(crate) seen_headers: Arc<Mutex<SeenHeaders>>,
     pub(crate) faults: WireFaults,
@@ -103,7 +101,6 @@ impl Hub {
         Arc::new(Self {
             world,
             clock: config.clock.clone(),
-            keys: config.keys,
             slots: HandshakeSlots::new(EXCHANGES_PER_PEER, EXCHANGES),
             seen_headers: Arc::new(Mutex::new(SeenHeaders::new(HEADERS))),
             faults: WireFaults::default(),
@@ -181,14 +178,17 @@ impl Hub {
         self.world().key(id).is_some()
     }
 
-    /// Keeps a new key. Only then may its client be told.
-    pub(crate) fn add_key(&self, new: &NewKey) -> bool {
+    /// Keeps a new key of this datacenter. Only then may its client be told.
+    pub(crate) fn add_key(&self, dc_id: i32, new: &NewKey) -> bool {
         let now = self.clock.unix();
         self.state().sessions.new_key(
             new.key.id(),
             ServerSalts::new(now.as_secs() as i64, new.salt),
         );
-        match self.world().add_key(now, new.key.clone(), new.temporary) {
+        match self
+            .world()
+            .add_key(now, dc_id, new.key.clone(), new.temporary)
+        {
             Ok(()) => true,
             Err(error) => {
                 tracing::error!(%error, "a new auth key could not be stored");
@@ -197,20 +197,20 @@ impl Hub {
         }
     }
 
-    fn usable_key(&self, id: i64) -> Option<Arc<AuthKey>> {
+    /// A key that is good at this datacenter, and still is.
+    fn usable_key(&self, id: i64, dc_id: i32) -> Option<Arc<AuthKey>> {
         let now = self.clock.unix().as_secs() as i64;
         let record = self.world().key(id)?;
-        record
-            .expires_at
-            .is_none_or(|at| i64::from(at) > now)
-            .then_some(record.key)
+        let is_of_here = record.dc_id.is_none_or(|made_at| made_at == dc_id);
+        let is_alive = record.expires_at.is_none_or(|at| i64::from(at) > now);
+        (is_of_here && is_alive).then_some(record.key)
     }
 
     /// Takes an encrypted payload. Gives the token of its quick acknowledgement.
     pub(crate) fn handle_payload(
         self: &Arc<Self>,
         connection: ConnectionId,
-        dc_id: i32,
+        endpoint: Endpoint,
         address: IpAddr,
         payload: BytesMut,
     ) -> Result<Option<u32>, Close> {
@@ -219,7 +219,7 @@ impl Hub {
             .map(|id| i64::from_le_bytes(*id))
             .ok_or(Close::Silently)?;
         let key = self
-            .usable_key(key_id)
+            .usable_key(key_id, endpoint.dc_id)
             .ok_or(Close::Error(error_code::AUTH_KEY_NOT_FOUND))?;
         if let Some(refusal) = self.attacks.refusal(&key, &payload, self.clock.unix()) {
             if let Some(connection) = self.state().connections.get_mut(&connection) {
@@ -272,7 +272,7 @@ impl Hub {
             self.world().session_closed(key, session);
         }
         for event in events {
-            self.handle_event(id, connection, dc_id, address, event);
+            self.handle_event(id, connection, endpoint, address, event);
         }
         Ok(Some(token))
     }
@@ -281,7 +281,7 @@ impl Hub {
         &self,
         id: SessionId,
         connection: ConnectionId,
-        dc_id: i32,
+        endpoint: Endpoint,
         address: IpAddr,
         event: Event,
     ) {
@@ -289,7 +289,8 @@ impl Hub {
             Event::Call { msg_id, body } => {
                 let context = CallContext {
                     now: self.clock.unix(),
-                    dc_id,
+                    dc_id: endpoint.dc_id,
+                    role: endpoint.role,
                     address,
                     auth_key_id: id.0,
                     session_id: id.1,

@@ -5,17 +5,15 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Hub, serve};
+use super::{Hub, Site, serve};
 
 pub(crate) struct Listener {
-    pub(crate) dc_id: i32,
     pub(crate) socket: TcpListener,
 }
 
 impl Listener {
-    pub(crate) async fn bind(dc_id: i32, address: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
         Ok(Self {
-            dc_id,
             socket: TcpListener::bind(address).await?,
         })
     }
@@ -29,6 +27,7 @@ impl Listener {
 pub(crate) async fn accept(
     hub: Arc<Hub>,
     listener: Listener,
+    site: Arc<Site>,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
@@ -45,7 +44,7 @@ pub(crate) async fn accept(
                 tasks.spawn(serve(
                     hub.clone(),
                     stream,
-                    listener.dc_id,
+                    site.clone(),
                     peer.ip(),
                     stop.clone(),
                 ));

@@ -155,14 +155,16 @@ pub(super) fn get_authorizations(
     _: functions::account::GetAuthorizations,
 ) -> RpcResult<enums::account::Authorizations> {
     let me = call.me()?;
+    let own = call.world.main_login(call.identity);
     let state = &call.world.state;
     let authorizations = state
         .authorizations
         .values()
-        .filter(|authorization| authorization.user == me)
+        // A login that was brought to other datacenters is one all the same.
+        .filter(|authorization| authorization.user == me && authorization.main.is_none())
         .map(|authorization| {
             let key = authorization.auth_key_id;
-            let current = key == call.identity;
+            let current = key == own;
             let temporary = state.temporary_of.get(&key);
             let info = temporary
                 .and_then(|temporary| state.clients.get(temporary))
@@ -211,15 +213,12 @@ pub(super) fn reset_authorization(
     request: functions::account::ResetAuthorization,
 ) -> RpcResult<bool> {
     let me = call.me()?;
+    let own = call.world.main_login(call.identity);
     let key: AuthKeyId = call
         .world
-        .state
-        .keys_of
-        .get(&me)
+        .main_logins(me)
         .into_iter()
-        .flatten()
-        .copied()
-        .find(|key| *key != call.identity && view::authorization_hash(*key) == request.hash)
+        .find(|key| *key != own && view::authorization_hash(*key) == request.hash)
         .ok_or(bad("HASH_INVALID"))?;
     call.world.end_login(key);
     Ok(true)

@@ -64,6 +64,7 @@ impl World {
     pub(crate) fn authorize(
         &mut self,
         now: std::time::Duration,
+        dc_id: i32,
         auth_key_id: AuthKeyId,
         user: UserId,
     ) {
@@ -72,10 +73,11 @@ impl World {
             auth_key_id,
             user,
             created: crate::model::world::unix(now),
-            transferred: false,
+            dc_id: Some(dc_id),
+            main: None,
         }));
-        let others = self.state.keys_of.get(&user).map_or(0, |keys| keys.len());
-        if others > 1 && self.state.users.get(&user).is_some_and(|u| u.bot.is_none()) {
+        let is_only = self.main_logins(user) == [auth_key_id];
+        if !is_only && self.state.users.get(&user).is_some_and(|u| u.bot.is_none()) {
             self.sequence(now, user, SeqChange::NewAuthorization { auth_key_id });
         }
     }
@@ -83,8 +85,8 @@ impl World {
 
 impl Call<'_> {
     fn logged_in(&mut self, user: UserId) -> enums::auth::Authorization {
-        let (now, identity) = (self.now, self.identity);
-        self.world.authorize(now, identity, user);
+        let (now, dc_id, identity) = (self.now, self.dc_id, self.identity);
+        self.world.authorize(now, dc_id, identity, user);
         self.user = Some(user);
         types::auth::Authorization::new(self.user_object(user, user)).into()
     }
@@ -119,6 +121,7 @@ pub(super) fn send_code(
 ) -> RpcResult<enums::auth::SentCode> {
     application(request.api_id, &request.api_hash)?;
     let phone = phone(&request.phone_number)?;
+    call.check_phone_here(&phone)?;
     Ok(call.issue_code(phone))
 }
 
@@ -165,6 +168,7 @@ pub(super) fn sign_in(
     request: functions::auth::SignIn,
 ) -> RpcResult<enums::auth::Authorization> {
     let phone = phone(&request.phone_number)?;
+    call.check_phone_here(&phone)?;
     let code = request.phone_code.unwrap_or_default();
     if code.is_empty() {
         return Err(bad("PHONE_CODE_EMPTY"));
@@ -212,6 +216,7 @@ pub(super) fn sign_up(
     let first_name = clean_name(&request.first_name).ok_or(bad("FIRSTNAME_INVALID"))?;
     call.world.logins.end(&request.phone_code_hash);
     let id = call.world.next_user_id();
+    call.world.put_home(id, call.dc_id);
     let registered = call.date();
     call.world.commit(Event::UserPut(User {
         id,
@@ -248,6 +253,7 @@ pub(super) fn import_bot_authorization(
         })
         .ok_or(bad("ACCESS_TOKEN_INVALID"))?;
     let id = bot.id;
+    call.check_login_here(id, "USER")?;
     Ok(call.logged_in(id))
 }
 
@@ -261,11 +267,13 @@ pub(super) fn check_password(
         .logins
         .password_owed_by(call.identity)
         .ok_or(unauthorized("AUTH_KEY_UNREGISTERED"))?;
+    call.check_login_here(user, "USER")?;
     call.verify_password(user, &request.password)?;
     Ok(call.logged_in(user))
 }
 
-/// `auth.logOut`: the key stays, but no longer speaks for anybody.
+/// `auth.logOut`: the key stays, but no longer speaks for anybody; nor do those at other datacenters that its login was
+/// brought to.
 pub(super) fn log_out(
     call: &mut Call<'_>,
     _: functions::auth::LogOut,
@@ -286,83 +294,28 @@ pub(super) fn reset_authorizations(
     _: functions::auth::ResetAuthorizations,
 ) -> RpcResult<bool> {
     let me = call.me()?;
-    let others: Vec<AuthKeyId> = call
-        .world
-        .state
-        .keys_of
-        .get(&me)
-        .into_iter()
-        .flatten()
-        .copied()
-        .filter(|id| *id != call.identity)
-        .collect();
-    for id in others {
-        call.world.end_login(id);
+    let own = call.world.main_login(call.identity);
+    for id in call.world.main_logins(me) {
+        if id != own {
+            call.world.end_login(id);
+        }
     }
     Ok(true)
 }
 
 impl World {
-    /// Ends a login from outside: its key is destroyed, its connections are closed.
+    /// Ends a login and its copies from outside: their keys are destroyed, their connections are closed.
     pub(crate) fn end_login(&mut self, auth_key_id: AuthKeyId) {
+        let copies = self.state.copies_of(auth_key_id).into_iter();
+        let copies: Vec<_> = copies.map(|login| login.auth_key_id).collect();
         self.commit(Event::Deauthorized { auth_key_id });
-        self.outcome
-            .revoked_keys
-            .extend(self.state.temporary_of.get(&auth_key_id).copied());
-        self.outcome.revoked_keys.push(auth_key_id);
-        self.drop_key(auth_key_id);
+        for id in copies.into_iter().chain([auth_key_id]) {
+            let temporary = self.state.temporary_of.get(&id).copied();
+            self.outcome.revoked_keys.extend(temporary);
+            self.outcome.revoked_keys.push(id);
+            self.drop_key(id);
+        }
     }
-}
-
-/// `auth.exportAuthorization`: a one-time ticket for the same account at another datacenter.
-pub(super) fn export_authorization(
-    call: &mut Call<'_>,
-    request: functions::auth::ExportAuthorization,
-) -> RpcResult<enums::auth::ExportedAuthorization> {
-    let me = call.me()?;
-    if !(1..=5).contains(&request.dc_id) || request.dc_id == call.dc_id {
-        return Err(bad("DC_ID_INVALID"));
-    }
-    let mut ticket = vec![0; 64];
-    call.world.random.fill(&mut ticket);
-    let now = call.now;
-    let exported = &mut call.world.exported;
-    exported.retain(|_, issued| now.saturating_sub(*issued) < TICKET_LIFETIME);
-    exported.insert((me, ticket.clone()), now);
-    Ok(types::auth::ExportedAuthorization {
-        id: me,
-        bytes: ticket.into(),
-    }
-    .into())
-}
-
-/// How long a ticket of `auth.exportAuthorization` is good for.
-const TICKET_LIFETIME: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// `auth.importAuthorization`.
-pub(super) fn import_authorization(
-    call: &mut Call<'_>,
-    request: functions::auth::ImportAuthorization,
-) -> RpcResult<enums::auth::Authorization> {
-    let invalid = || bad("AUTH_BYTES_INVALID");
-    let issued = call
-        .world
-        .exported
-        .remove(&(request.id, request.bytes.to_vec()))
-        .ok_or_else(invalid)?;
-    if call.now.saturating_sub(issued) >= TICKET_LIFETIME {
-        return Err(invalid());
-    }
-    let user = request.id;
-    let identity = call.identity;
-    let created = call.date();
-    call.world.commit(Event::Authorized(Authorization {
-        auth_key_id: identity,
-        user,
-        created,
-        transferred: true,
-    }));
-    Ok(types::auth::Authorization::new(call.user_object(user, user)).into())
 }
 
 /// Bytes of the envelope that its message key covers.

@@ -15,7 +15,8 @@ use super::queries::{Asker, BOT_PATIENCE, Query, Question};
 use super::view;
 use crate::model::world::unix;
 use crate::model::{
-    AuthKeyId, ChannelId, ChannelRoom, Chat, Message, PeerKey, SessionKey, User, UserId, World,
+    AuthKeyId, ChannelId, ChannelRoom, Chat, Message, PeerKey, Role, SessionKey, User, UserId,
+    World,
 };
 
 /// What the network knows of a call.
@@ -25,6 +26,8 @@ pub struct CallContext {
     pub now: Duration,
     /// The datacenter it came to.
     pub dc_id: i32,
+    /// What the listener is for that it came to.
+    pub role: Role,
     /// Where it came from.
     pub address: IpAddr,
     /// The key it was encrypted with, temporary or permanent.
@@ -65,7 +68,7 @@ impl<'w> Call<'w> {
     /// A call the operator makes in the name of an account.
     pub(crate) fn as_account(world: &'w mut World, now: Duration, user: UserId) -> Self {
         Self {
-            dc_id: world.datacenters.first().map_or(2, |dc| dc.id),
+            dc_id: world.home(user),
             world,
             now,
             identity: 0,

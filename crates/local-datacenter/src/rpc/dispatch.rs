@@ -13,7 +13,7 @@ use super::call::{Call, CallContext};
 use super::errors::{RpcError, RpcResult, bad, internal, unauthorized};
 use super::faults::When;
 use super::routes;
-use crate::model::{Answer, ClientInfo, Event, Outcome, SessionKey, World};
+use crate::model::{Answer, ClientInfo, Event, Outcome, Role, SessionKey, World};
 
 /// Layers that clients in use speak.
 pub const OLDEST_LAYER: i32 = 227;
@@ -23,7 +23,7 @@ pub const PREDECESSOR_PATIENCE: Duration = Duration::from_millis(500);
 const MAX_WRAPPERS: usize = 8;
 
 /// Methods that need no login, see <https://core.telegram.org/api/auth>.
-const BEFORE_LOGIN: &[u32] = &[
+pub(super) const BEFORE_LOGIN: &[u32] = &[
     functions::auth::SendCode::ID,
     functions::auth::ResendCode::ID,
     functions::auth::CancelCode::ID,
@@ -135,8 +135,11 @@ impl World {
         self.sessions.entry(session);
         let mut without_updates = without_updates;
         match self.step(context, body, &mut without_updates, waited) {
-            Step::Answered(result, method) => self.finish(context, &method, result, context.now),
-            Step::Asked => {}
+            Step::Answered(result, method) => {
+                self.listen(context, without_updates);
+                self.finish(context, &method, result, context.now);
+            }
+            Step::Asked => self.listen(context, without_updates),
             Step::Wait(after, query) => self.waiting.push(Waiting {
                 context: *context,
                 after,
@@ -145,8 +148,12 @@ impl World {
                 without_updates,
             }),
         }
-        if !without_updates {
-            self.sessions.entry(session).wants_updates = true;
+    }
+
+    /// A session takes updates once it made a call that does not forbid it, where updates come from.
+    fn listen(&mut self, context: &CallContext, without_updates: bool) {
+        if !without_updates && context.role == Role::Main {
+            self.sessions.entry(context.session()).wants_updates = true;
         }
     }
 
@@ -281,7 +288,7 @@ impl World {
         if let Some(error) = self.faults.take_error(When::Before, method, user) {
             return Err(error);
         }
-        self.gate(context, id, user)?;
+        self.gate(context, id, method, user)?;
         let layer = self
             .session_layer(context.auth_key_id, context.session_id)
             .unwrap_or(tl::LAYER);
@@ -314,7 +321,13 @@ impl World {
     }
 
     /// Who may call: binding, `initConnection`, login, kind of account.
-    fn gate(&self, context: &CallContext, id: u32, user: Option<i64>) -> RpcResult<()> {
+    fn gate(
+        &self,
+        context: &CallContext,
+        id: u32,
+        method: &str,
+        user: Option<i64>,
+    ) -> RpcResult<()> {
         if let Some(entry) = self.state.keys.get(&context.auth_key_id)
             && entry.expires_at.is_some()
             && entry.bound_to.is_none()
@@ -334,6 +347,7 @@ impl World {
                 Err(unauthorized("AUTH_KEY_UNREGISTERED"))
             };
         };
+        self.check_home(context, id, method, user)?;
         let is_bot = self
             .state
             .users

@@ -220,6 +220,10 @@ impl View<'_> {
         let named = input_document(self.state(), self.viewer(), document.id);
         document.access_hash = named.access_hash;
         document.file_reference = named.file_reference;
+        // Where it was when it was sent may not be where it is now.
+        if let Some(kept) = self.state().documents.get(&document.id) {
+            document.dc_id = kept.dc;
+        }
     }
 
     /// Media as the viewer sees them.

@@ -5,34 +5,51 @@ use tl::{enums, functions, types};
 
 use super::call::Call;
 use super::errors::RpcResult;
-use crate::model::DatacenterAddress;
+use crate::model::{DatacenterAddress, KNOWN_DATACENTERS, Role};
 
-/// Datacenter ids that every client may ask for; those without a listener of their own are at the first one.
-const KNOWN_DATACENTERS: std::ops::RangeInclusive<i32> = 1..=5;
 /// Clients fetch the configuration again after so many seconds.
 const CONFIG_LIFETIME: i32 = 3600;
 
 fn dc_option(id: i32, address: &DatacenterAddress) -> enums::DcOption {
     let mut option = types::DcOption::new(id, address.ip.to_string(), i32::from(address.port));
+    let endpoint = address.endpoint;
     option.ipv6 = address.ip.is_ipv6();
-    option.this_port_only = true;
-    option.static_ = true;
+    option.media_only = endpoint.role == Role::MediaOnly;
+    option.cdn = endpoint.role == Role::Cdn;
+    option.tcpo_only = endpoint.tcpo_only;
+    option.this_port_only = endpoint.this_port_only;
+    option.static_ = endpoint.fixed;
     option.into()
 }
 
-/// `help.getConfig`: the listening port for every datacenter id, see <https://core.telegram.org/method/help.getConfig>.
+/// `help.getConfig`: every listener; those of a lone datacenter for all the numbers a client may ask for. See
+/// <https://core.telegram.org/method/help.getConfig>.
 pub(super) fn get_config(
     call: &mut Call<'_>,
     _: functions::help::GetConfig,
 ) -> RpcResult<enums::Config> {
     let world = &call.world;
+    let mut ids: Vec<i32> = world
+        .datacenters
+        .iter()
+        .map(|address| address.endpoint.dc_id)
+        .chain(KNOWN_DATACENTERS)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
     let mut dc_options = Vec::new();
-    for id in KNOWN_DATACENTERS {
-        let own: Vec<_> = world.datacenters.iter().filter(|dc| dc.id == id).collect();
-        if own.is_empty() {
-            dc_options.extend(world.datacenters.first().map(|dc| dc_option(id, dc)));
-        }
-        dc_options.extend(own.into_iter().map(|dc| dc_option(id, dc)));
+    for id in ids {
+        let of = |dc_id: i32| {
+            let all = world.datacenters.iter();
+            all.filter(move |address| address.endpoint.dc_id == dc_id)
+        };
+        let serving = if of(id).next().is_some() {
+            Some(id)
+        } else {
+            world.serving(id)
+        };
+        let addresses = serving.into_iter().flat_map(of);
+        dc_options.extend(addresses.map(|address| dc_option(id, address)));
     }
     let limits = &world.config.limits;
     let date = call.date();

@@ -130,10 +130,12 @@ impl World {
         let Some(keys) = self.state.keys_of.get(&account) else {
             return Vec::new();
         };
+        let home = self.home(account);
         let mut found = Vec::new();
         for permanent in keys {
             let login = self.state.authorizations.get(permanent);
-            if login.is_some_and(|login| login.transferred) {
+            let is_main = login.is_some_and(|login| login.main.is_none());
+            if !is_main || self.login_datacenter(*permanent) != Some(home) {
                 continue;
             }
             let temporary = self.state.temporary_of.get(permanent).copied();

@@ -8,8 +8,8 @@ use super::call::Call;
 use super::dispatch::answer;
 use super::errors::RpcResult;
 use super::{
-    account, auth, bots, channels, contacts, help, langpack, messages, password, updates, uploads,
-    users,
+    account, auth, bots, channels, contacts, help, langpack, messages, migration, password, stats,
+    updates, uploads, users,
 };
 
 /// Who may call a method.
@@ -65,8 +65,8 @@ routes! {
     auth::BindTempAuthKey => auth::bind_temp_auth_key,
     auth::CancelCode => auth::cancel_code,
     auth::CheckPassword => auth::check_password,
-    auth::ExportAuthorization => auth::export_authorization,
-    auth::ImportAuthorization => auth::import_authorization,
+    auth::ExportAuthorization => migration::export_authorization,
+    auth::ImportAuthorization => migration::import_authorization,
     auth::ImportBotAuthorization => auth::import_bot_authorization,
     auth::LogOut => auth::log_out,
     auth::ResendCode => auth::resend_code,
@@ -156,6 +156,7 @@ routes! {
     messages::StartBot => messages::send::start_bot,
     messages::UpdatePinnedMessage => messages::pins::update_pinned_message,
     messages::UploadMedia => messages::media::upload_media,
+    stats::GetBroadcastStats => stats::get_broadcast_stats,
     updates::GetChannelDifference => channels::difference::get_channel_difference,
     updates::GetDifference => updates::get_difference,
     updates::GetState => updates::get_state,

@@ -8,6 +8,7 @@ use tl::{Function as _, enums, functions, types};
 use super::call::Call;
 use super::documents;
 use super::errors::{RpcError, RpcResult, bad, internal};
+use super::migration::files_home;
 use super::photos;
 use crate::files::{BlobName, PartError, UploadKind};
 
@@ -157,9 +158,7 @@ fn locate(call: &Call<'_>, location: &enums::InputFileLocation) -> RpcResult<Loc
             ));
         }
     };
-    if located.dc != call.dc_id {
-        return Err(RpcError::new(303, format!("FILE_MIGRATE_{}", located.dc)));
-    }
+    files_home(call, located.dc)?;
     Ok(located)
 }
 

@@ -4,6 +4,7 @@
 mod channel_support;
 mod network_attacks;
 mod network_connections;
+mod network_datacenters;
 mod network_on_the_way;
 mod network_state;
 #[path = "../network_support/mod.rs"]
@@ -12,6 +13,7 @@ mod network_virtual_time;
 mod rpc_bots;
 mod rpc_channel_difference;
 mod rpc_channels;
+mod rpc_datacenters;
 mod rpc_documents;
 mod rpc_files;
 mod rpc_gates;

@@ -380,10 +380,10 @@ fn a_temporary_key_serves_only_when_bound() {
     let (permanent, temporary) = (key(1), key(2));
     let expires = i32::try_from(START.as_secs()).unwrap() + 86_400;
     rig.world
-        .add_key(rig.now, Arc::clone(&permanent), None)
+        .add_key(rig.now, 2, Arc::clone(&permanent), None)
         .unwrap();
     rig.world
-        .add_key(rig.now, Arc::clone(&temporary), Some(expires))
+        .add_key(rig.now, 2, Arc::clone(&temporary), Some(expires))
         .unwrap();
     let mut client = rig.client();
     client.key = temporary.id();
@@ -469,7 +469,7 @@ fn a_temporary_key_serves_only_when_bound() {
     // A second temporary key takes the place of the first.
     let other = key(4);
     rig.world
-        .add_key(rig.now, Arc::clone(&other), Some(expires))
+        .add_key(rig.now, 2, Arc::clone(&other), Some(expires))
         .unwrap();
     let mut second = rig.client();
     second.key = other.id();

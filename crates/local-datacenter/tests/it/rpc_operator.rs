@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::rpc_support::*;
 use actogram_crypto::random::SeededRandom;
-use actogram_local_datacenter::model::{Outcome, PeerKey, World, WorldConfig};
+use actogram_local_datacenter::model::{Outcome, PeerKey, Role, World, WorldConfig};
 use actogram_local_datacenter::operator::{Operator, OperatorError};
 use actogram_local_datacenter::rpc::{CallContext, PushFault};
 use actogram_local_datacenter::storage::MemoryJournal;
@@ -51,6 +51,7 @@ impl Stage {
         let context = CallContext {
             now: START,
             dc_id: 2,
+            role: Role::Main,
             address: std::net::Ipv4Addr::LOCALHOST.into(),
             auth_key_id: key,
             session_id: key,
@@ -262,6 +263,7 @@ fn faults_are_ordered_and_counted() {
     let context = CallContext {
         now: START,
         dc_id: 2,
+        role: Role::Main,
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         auth_key_id: 1,
         session_id: 1,

@@ -26,7 +26,9 @@ fn a_restart_changes_nothing() {
     let path = dir.path().join("datacenter.sqlite");
     let mut rig = Rig::around(open(&path));
     let key = Arc::new(AuthKey::new([5; 256]));
-    rig.world.add_key(rig.now, Arc::clone(&key), None).unwrap();
+    rig.world
+        .add_key(rig.now, 2, Arc::clone(&key), None)
+        .unwrap();
     let (mut alice, _) = rig.person("Alice");
     let (mut bob, _) = rig.person("Bob");
     rig.set_username(&mut bob, "bob_bob");
@@ -168,7 +170,7 @@ fn an_unreadable_entry_is_named_without_its_content() {
 fn secrets_are_not_printed() {
     let mut rig = Rig::new();
     let key = Arc::new(AuthKey::new([0xa7; 256]));
-    rig.world.add_key(rig.now, key, None).unwrap();
+    rig.world.add_key(rig.now, 2, key, None).unwrap();
     let shown = format!("{:?} {:?}", rig.world, rig.world.state());
     assert!(!shown.contains("167, 167"), "{shown}");
     assert!(!shown.contains("a7a7"), "{shown}");

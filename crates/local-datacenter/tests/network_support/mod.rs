@@ -183,16 +183,31 @@ pub async fn exchange(
     kind: Kind,
     obfuscated: bool,
 ) -> Result<(Arc<AuthKey>, i64), End> {
+    exchange_with(address, kind, obfuscated, permanent(2)).await
+}
+
+/// As [`exchange`], for a key of another kind.
+pub async fn exchange_with(
+    address: SocketAddr,
+    kind: Kind,
+    obfuscated: bool,
+    config: ClientHandshakeConfig,
+) -> Result<(Arc<AuthKey>, i64), End> {
     let mut wire = Wire::dial(address, kind, obfuscated).await;
-    exchange_over(&mut wire, Times::of_the_system(), Box::new(OsRandom)).await
+    let times = Times::of_the_system();
+    exchange_over(&mut wire, times, Box::new(OsRandom), config).await
+}
+
+fn permanent(dc_id: i32) -> ClientHandshakeConfig {
+    ClientHandshakeConfig::permanent(vec![rsa_key().public().clone()], dc_id)
 }
 
 async fn exchange_over(
     wire: &mut Wire,
     times: Times,
     random: Box<dyn Random>,
+    config: ClientHandshakeConfig,
 ) -> Result<(Arc<AuthKey>, i64), End> {
-    let config = ClientHandshakeConfig::permanent(vec![rsa_key().public().clone()], 2);
     let mut handshake = ClientHandshake::new(config, random);
     handshake.start(times.now());
     loop {
@@ -248,21 +263,47 @@ impl Client {
     }
 
     pub async fn dial(address: SocketAddr, kind: Kind, obfuscated: bool) -> Result<Self, End> {
+        Self::dial_as(address, kind, obfuscated, 2).await
+    }
+
+    /// As [`Self::dial`], with a key for this datacenter.
+    pub async fn dial_as(
+        address: SocketAddr,
+        kind: Kind,
+        obfuscated: bool,
+        dc_id: i32,
+    ) -> Result<Self, End> {
+        Self::dial_with(address, kind, obfuscated, permanent(dc_id)).await
+    }
+
+    /// As [`Self::dial`], with a key of another kind.
+    pub async fn dial_with(
+        address: SocketAddr,
+        kind: Kind,
+        obfuscated: bool,
+        config: ClientHandshakeConfig,
+    ) -> Result<Self, End> {
         let wire = Wire::dial(address, kind, obfuscated).await;
-        Self::begin(
-            wire,
-            address,
-            Times::of_the_system(),
-            Box::new(|| Box::new(OsRandom)),
-        )
-        .await
+        let times = Times::of_the_system();
+        let randoms: Randoms = Box::new(|| Box::new(OsRandom));
+        Self::begin(wire, address, times, randoms, config).await
     }
 
     /// Over a stream that is no socket, under virtual time.
     pub async fn over(
         stream: impl Stream + 'static,
         unix: Duration,
+        random: Randoms,
+    ) -> Result<Self, End> {
+        Self::over_as(stream, unix, random, 2).await
+    }
+
+    /// As [`Self::over`], with a key for this datacenter.
+    pub async fn over_as(
+        stream: impl Stream + 'static,
+        unix: Duration,
         mut random: Randoms,
+        dc_id: i32,
     ) -> Result<Self, End> {
         let times = Times {
             origin: Instant::now(),
@@ -270,7 +311,7 @@ impl Client {
         };
         let wire = Wire::over(Box::new(stream), Kind::Intermediate, true, random());
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::begin(wire, nowhere, times, random).await
+        Self::begin(wire, nowhere, times, random, permanent(dc_id)).await
     }
 
     async fn begin(
@@ -278,9 +319,10 @@ impl Client {
         address: SocketAddr,
         times: Times,
         mut random: Randoms,
+        handshake: ClientHandshakeConfig,
     ) -> Result<Self, End> {
         let wire_kind = wire.transport.kind();
-        let (key, salt) = exchange_over(&mut wire, times, random()).await?;
+        let (key, salt) = exchange_over(&mut wire, times, random(), handshake).await?;
         let config = ClientSessionConfig {
             key: key.clone(),
             salt,
@@ -354,6 +396,12 @@ impl Client {
     pub fn disconnect(&mut self) {
         self.wire = None;
         self.session.disconnected();
+    }
+
+    /// Goes on over a connection to another listener.
+    pub async fn reconnect_to(&mut self, address: SocketAddr) {
+        self.address = address;
+        self.reconnect().await;
     }
 
     pub async fn reconnect(&mut self) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actogram_crypto::random::SeededRandom;
 use actogram_local_datacenter::model::{
-    Answer, IssuedCode, Outcome, Push, UserId, World, WorldConfig,
+    Answer, IssuedCode, Outcome, Push, Role, UserId, World, WorldConfig,
 };
 use actogram_local_datacenter::operator::Operator;
 use actogram_local_datacenter::rpc::{CallContext, RpcError};
@@ -40,6 +40,9 @@ pub struct Client {
     pub layer: i32,
     pub initialized: bool,
     pub last_msg_id: i64,
+    /// Where it calls.
+    pub dc_id: i32,
+    pub role: Role,
 }
 
 impl Client {
@@ -123,13 +126,24 @@ impl Rig {
             layer: tl::LAYER,
             initialized: false,
             last_msg_id: 4,
+            dc_id: 2,
+            role: Role::Main,
+        }
+    }
+
+    /// A client of another datacenter.
+    pub fn client_at(&mut self, dc_id: i32) -> Client {
+        Client {
+            dc_id,
+            ..self.client()
         }
     }
 
     pub fn context(&self, client: &Client, msg_id: i64) -> CallContext {
         CallContext {
             now: self.now,
-            dc_id: 2,
+            dc_id: client.dc_id,
+            role: client.role,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             auth_key_id: client.key,
             session_id: client.session,

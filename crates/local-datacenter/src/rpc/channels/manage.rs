@@ -107,6 +107,10 @@ pub(in crate::rpc) fn get_full_channel(
         full.can_view_participants = is_admin || !channel.broadcast;
         full.can_set_username = channel.creator == me;
         full.can_delete_channel = channel.creator == me;
+        if is_admin && channel.broadcast {
+            full.can_view_stats = true;
+            full.stats_dc = Some(call.world.stats_datacenter(channel.id));
+        }
         full.pinned_msg_id = room.pinned.last().copied();
         if is_admin {
             let admins = room

@@ -20,8 +20,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     model::{DatacenterAddress, Endpoint, Limits, Role, World, WorldConfig, WorldError},
     network::{
-        Attacks, Clock, Hub, HubConfig, Listener, RandomSource, Site, WireFaults, accept,
-        os_random, serve,
+        Attacks, Clock, Hub, HubConfig, KeySharing, Listener, RandomSource, Site, WireFaults,
+        accept, os_random, serve,
     },
     operator::{Operator, UnixClock},
     storage::{MemoryJournal, SqliteJournal, StorageError},
@@ -531,7 +531,7 @@ impl LocalDatacenter {
             self.hub.forget_salts();
         }
         if lost.keys {
-            self.hub.lose_keys();
+            self.hub.lose_keys_where(|_| true);
         }
     }
 
@@ -568,6 +568,21 @@ impl LocalDatacenter {
     /// Loses an auth key and everything bound to it: its client gets -404.
     pub fn lose_key(&self, auth_key_id: i64) -> bool {
         self.hub.lose_key(auth_key_id)
+    }
+
+    /// Loses all temporary keys: their clients get -404 and bind new ones. Tells how many there were.
+    pub fn lose_temporary_keys(&self) -> usize {
+        self.hub.lose_keys_where(|key| key.expires_at.is_some())
+    }
+
+    /// Loses all keys of one datacenter, as a CDN may at any time. Tells how many there were.
+    pub fn lose_keys_of(&self, dc_id: i32) -> usize {
+        self.hub.lose_keys_where(|key| key.dc_id == Some(dc_id))
+    }
+
+    /// What is taken for a key that was copied, from now on; at first nothing is.
+    pub fn set_key_sharing(&self, sharing: KeySharing) {
+        self.hub.set_key_sharing(sharing);
     }
 
     /// How strict sessions that begin from now on are.

@@ -41,7 +41,9 @@
 //! | a method fails, is flooded, or answers late | [`Operator::fail`](operator::Operator::fail), [`flood_wait`](operator::Operator::flood_wait), [`delay_answers`](operator::Operator::delay_answers) |
 //! | updates are lost, doubled, mixed up or forgotten | [`Operator::disturb_updates`](operator::Operator::disturb_updates), [`forget_updates`](operator::Operator::forget_updates) |
 //! | a connection breaks, stalls or changes what it carries | [`LocalDatacenter::faults`], [`LocalDatacenter::cut_connections`] |
-//! | sessions, salts, keys or logins are lost | [`LocalDatacenter::restart`], [`LocalDatacenter::lose_key`], [`Operator::end_logins`](operator::Operator::end_logins) |
+//! | sessions, salts, keys or logins are lost | [`LocalDatacenter::restart`], [`LocalDatacenter::lose_key`], [`lose_temporary_keys`](LocalDatacenter::lose_temporary_keys), [`Operator::end_logins`](operator::Operator::end_logins), [`revoke`](operator::Operator::revoke) |
+//! | a key turns up at two places | [`LocalDatacenter::set_key_sharing`] |
+//! | an account moves to another datacenter | [`Operator::move_home`](operator::Operator::move_home) |
 //! | the clock is wrong | [`LocalDatacenter::clock`] |
 //! | the datacenter is hostile | [`LocalDatacenter::attacks`] |
 //!
@@ -76,4 +78,6 @@ pub mod storage;
 
 pub use actogram_mtproto::session::server::Strictness;
 pub use datacenter::{Builder, LocalDatacenter, Lost, StartError};
-pub use network::{Attack, Attacks, Clock, Direction, GzipAttack, When, WireFault, WireFaults};
+pub use network::{
+    Attack, Attacks, Clock, Direction, GzipAttack, KeySharing, When, WireFault, WireFaults,
+};

@@ -4,6 +4,7 @@ mod bots;
 mod channels;
 mod datacenters;
 mod documents;
+mod logins;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -631,20 +632,6 @@ impl Operator {
         self.act(|world, _| {
             known(world, user)?;
             world.push(user, None, &enums::Updates::UpdatesTooLong);
-            Ok(())
-        })
-    }
-
-    /// Ends every login of an account; its keys are destroyed and its connections closed.
-    ///
-    /// # Errors
-    /// [`OperatorError::Unknown`].
-    pub fn end_logins(&self, user: UserId) -> Result<(), OperatorError> {
-        self.act(|world, _| {
-            known(world, user)?;
-            for key in world.main_logins(user) {
-                world.end_login(key);
-            }
             Ok(())
         })
     }

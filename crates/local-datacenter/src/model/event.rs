@@ -9,6 +9,7 @@ use super::records::{
     AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Document, Draft,
     Invite, KeyEntry, Message, MessageUid, Password, PeerKey, Photo, Reacted, User, UserId,
 };
+use super::revocation::Revocation;
 use super::secret::SecretBytes;
 
 /// A change of state. [`State::apply`](super::State::apply) is a pure function of these, so that a restart that
@@ -53,6 +54,13 @@ pub enum Event {
     Deauthorized {
         /// The permanent key.
         auth_key_id: AuthKeyId,
+    },
+    /// A login was taken back; its key stays and is told why.
+    Revoked {
+        /// The permanent key.
+        auth_key_id: AuthKeyId,
+        /// What its calls are told.
+        why: Revocation,
     },
     /// A new account, or new values of an old one.
     UserPut(User),

@@ -10,6 +10,7 @@ pub(crate) mod hex;
 mod login;
 mod mailbox;
 mod records;
+mod revocation;
 mod secret;
 mod sessions;
 mod state;
@@ -30,6 +31,7 @@ pub use records::{
     Contact, Document, Draft, Forward, Invite, KeyEntry, Message, MessageUid, Participant,
     Password, PeerKey, Photo, Picture, Place, Reacted, User, UserId,
 };
+pub use revocation::Revocation;
 pub use secret::SecretBytes;
 pub(crate) use sessions::SessionKey;
 pub use state::{State, Stream, Touched};

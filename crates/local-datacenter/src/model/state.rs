@@ -9,6 +9,7 @@ use super::records::{
     AuthKeyId, Authorization, ChannelId, Chat, ChatId, ClientInfo, Contact, Document, Invite,
     KeyEntry, Message, MessageUid, Password, PeerKey, Photo, Place, User, UserId,
 };
+use super::revocation::Revocation;
 use super::secret::SecretBytes;
 use crate::files::BlobName;
 
@@ -61,6 +62,8 @@ pub struct State {
     pub(crate) temporary_of: BTreeMap<AuthKeyId, AuthKeyId>,
     pub(crate) clients: BTreeMap<AuthKeyId, ClientInfo>,
     pub(crate) authorizations: BTreeMap<AuthKeyId, Authorization>,
+    /// Keys whose calls are told why they speak for nobody.
+    pub(crate) revoked: BTreeMap<AuthKeyId, Revocation>,
     pub(crate) keys_of: BTreeMap<UserId, BTreeSet<AuthKeyId>>,
     pub(crate) last_uid: MessageUid,
 }
@@ -106,6 +109,10 @@ impl State {
             }
             Event::Authorized(authorization) => self.authorize(authorization),
             Event::Deauthorized { auth_key_id } => self.deauthorize(*auth_key_id),
+            Event::Revoked { auth_key_id, why } => {
+                self.deauthorize(*auth_key_id);
+                self.revoked.insert(*auth_key_id, *why);
+            }
             Event::UserPut(user) => self.put_user(user),
             Event::PasswordPut { user, password } => match password {
                 Some(password) => {
@@ -436,6 +443,7 @@ impl State {
         if before.is_some_and(|before| before != authorization.user) {
             self.deauthorize(authorization.auth_key_id);
         }
+        self.revoked.remove(&authorization.auth_key_id);
         self.keys_of
             .entry(authorization.user)
             .or_default()
@@ -470,6 +478,7 @@ impl State {
 
     fn remove_key(&mut self, id: AuthKeyId) {
         self.deauthorize(id);
+        self.revoked.remove(&id);
         self.clients.remove(&id);
         if let Some(entry) = self.keys.remove(&id)
             && let Some(permanent) = entry.bound_to

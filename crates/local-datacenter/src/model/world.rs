@@ -389,6 +389,15 @@ impl World {
         });
     }
 
+    /// Whether a session made a call after which it gets updates.
+    pub(crate) fn takes_updates(&self, (auth_key_id, session_id): (AuthKeyId, i64)) -> bool {
+        let key = SessionKey {
+            auth_key_id,
+            session_id,
+        };
+        (self.sessions.get(key)).is_some_and(|entry| entry.wants_updates)
+    }
+
     /// The layer a session speaks, if it has said.
     pub fn session_layer(&self, auth_key_id: AuthKeyId, session_id: i64) -> Option<i32> {
         self.sessions

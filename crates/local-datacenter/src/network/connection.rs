@@ -60,7 +60,7 @@ pub(crate) async fn serve<S>(
     if fault == Some(WireFault::Refuse) {
         return;
     }
-    let opening = hub.open();
+    let opening = hub.open(address, site.endpoint.role);
     let (id, cancel) = (opening.id, opening.cancel.clone());
     let mut connection = Served::new(hub.clone(), opening, site, address, fault);
     tokio::select! {

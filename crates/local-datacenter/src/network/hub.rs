@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actogram_crypto::{AuthKey, random::Random};
+use actogram_crypto::random::Random;
 use actogram_mtproto::{
     handshake::{HandshakeSlots, server::NewKey},
     session::{
@@ -22,12 +22,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attacks, Clock, RandomSource, WireFaults,
+    Attacks, Clock, KeySharing, RandomSource, WireFaults,
     attack::Sent,
     sessions::{ConnectionId, SessionId, Sessions},
 };
 use crate::{
-    model::{Endpoint, Outcome, World},
+    model::{Endpoint, KeyEntry, KeyRecord, Outcome, Revocation, Role, World},
     rpc::CallContext,
 };
 
@@ -51,9 +51,10 @@ pub(crate) struct Hub {
     state: Mutex<State>,
 }
 
-struct State {
+pub(super) struct State {
     sessions: Sessions,
-    connections: BTreeMap<ConnectionId, Connection>,
+    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    pub(super) sharing: KeySharing,
     next_connection: ConnectionId,
     random: RandomSource,
     strictness: Strictness,
@@ -61,11 +62,13 @@ struct State {
     doomed: BTreeSet<i64>,
 }
 
-struct Connection {
+pub(super) struct Connection {
     /// Something is to be sent.
     wake: Arc<Notify>,
-    cancel: CancellationToken,
-    sessions: BTreeSet<SessionId>,
+    pub(super) cancel: CancellationToken,
+    pub(super) address: IpAddr,
+    pub(super) role: Role,
+    pub(super) sessions: BTreeSet<SessionId>,
     /// Not of a session.
     forged: Vec<Sent>,
     disconnect_at: Option<Duration>,
@@ -110,6 +113,7 @@ impl Hub {
             state: Mutex::new(State {
                 sessions: Sessions::new(config.clock.clone()),
                 connections: BTreeMap::new(),
+                sharing: KeySharing::default(),
                 next_connection: 0,
                 random: config.random,
                 strictness: Strictness::default(),
@@ -127,7 +131,7 @@ impl Hub {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn open(&self) -> Opening {
+    pub(crate) fn open(&self, address: IpAddr, role: Role) -> Opening {
         let mut state = self.state();
         let id = state.next_connection;
         state.next_connection += 1;
@@ -138,6 +142,8 @@ impl Hub {
             Connection {
                 wake: wake.clone(),
                 cancel: cancel.clone(),
+                address,
+                role,
                 sessions: BTreeSet::new(),
                 forged: Vec::new(),
                 disconnect_at: None,
@@ -198,12 +204,12 @@ impl Hub {
     }
 
     /// A key that is good at this datacenter, and still is.
-    fn usable_key(&self, id: i64, dc_id: i32) -> Option<Arc<AuthKey>> {
+    fn usable_key(&self, id: i64, dc_id: i32) -> Option<KeyRecord> {
         let now = self.clock.unix().as_secs() as i64;
         let record = self.world().key(id)?;
         let is_of_here = record.dc_id.is_none_or(|made_at| made_at == dc_id);
         let is_alive = record.expires_at.is_none_or(|at| i64::from(at) > now);
-        (is_of_here && is_alive).then_some(record.key)
+        (is_of_here && is_alive).then_some(record)
     }
 
     /// Takes an encrypted payload. Gives the token of its quick acknowledgement.
@@ -218,7 +224,9 @@ impl Hub {
             .first_chunk()
             .map(|id| i64::from_le_bytes(*id))
             .ok_or(Close::Silently)?;
-        let key = self
+        let KeyRecord {
+            key, expires_at, ..
+        } = self
             .usable_key(key_id, endpoint.dc_id)
             .ok_or(Close::Error(error_code::AUTH_KEY_NOT_FOUND))?;
         if let Some(refusal) = self.attacks.refusal(&key, &payload, self.clock.unix()) {
@@ -252,6 +260,7 @@ impl Hub {
             entry.connection = Some(connection);
             entry.session.attached();
         }
+        entry.expires_at = expires_at;
         entry.session.handle_input(now, opened, salts);
         let events: Vec<_> = std::iter::from_fn(|| entry.session.poll_event()).collect();
         if moves {
@@ -298,7 +307,13 @@ impl Hub {
                 };
                 // The order of answers and updates is the order in which the world made them.
                 let mut state = self.state();
-                let outcome = self.world().handle(&context, body);
+                let mut world = self.world();
+                if state.find_shared(&world, id, connection) {
+                    let permanent = world.state().identity(id.0);
+                    world.revoke_login(permanent, Revocation::AuthKeyDuplicated);
+                }
+                let outcome = world.handle(&context, body);
+                drop(world);
                 state.deliver(&self.clock, outcome);
                 drop(state);
                 self.rescheduled.notify_one();
@@ -363,6 +378,11 @@ impl Hub {
                 continue;
             };
             if entry.connection != Some(connection) {
+                continue;
+            }
+            if (entry.expires_at).is_some_and(|at| i64::from(at) <= now.unix.as_secs() as i64) {
+                sent.push(Sent::Error(error_code::AUTH_KEY_NOT_FOUND));
+                last = true;
                 continue;
             }
             entry.session.handle_timeout(now);
@@ -470,10 +490,20 @@ impl Hub {
         existed
     }
 
-    /// Loses every key.
-    pub(crate) fn lose_keys(&self) -> usize {
-        let keys: Vec<_> = self.world().state().keys.keys().copied().collect();
+    /// Loses the keys that are to be lost.
+    pub(crate) fn lose_keys_where(&self, wanted: impl Fn(&KeyEntry) -> bool) -> usize {
+        let world = self.world();
+        let keys = world.state().keys.iter();
+        let keys: Vec<_> = keys
+            .filter(|(_, entry)| wanted(entry))
+            .map(|(id, _)| *id)
+            .collect();
+        drop(world);
         keys.iter().filter(|key| self.lose_key(**key)).count()
+    }
+
+    pub(crate) fn set_key_sharing(&self, sharing: KeySharing) {
+        self.state().sharing = sharing;
     }
 
     pub(crate) fn set_strictness(&self, strictness: Strictness) {

@@ -10,6 +10,7 @@ mod hub;
 mod listener;
 mod payloads;
 mod sessions;
+mod sharing;
 mod site;
 
 pub use attack::{Attack, Attacks, GzipAttack, When};
@@ -18,6 +19,7 @@ pub(crate) use connection::serve;
 pub use faults::{Direction, WireFault, WireFaults};
 pub(crate) use hub::{Hub, HubConfig};
 pub(crate) use listener::{Listener, accept};
+pub use sharing::KeySharing;
 pub(crate) use site::Site;
 
 use actogram_crypto::random::{OsRandom, Random};

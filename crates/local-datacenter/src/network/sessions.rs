@@ -33,6 +33,8 @@ const MOST_FORGOTTEN: usize = 1024;
 pub(crate) struct Entry {
     pub(crate) session: ServerSession,
     pub(crate) connection: Option<ConnectionId>,
+    /// Unix time at which its temporary key ends.
+    pub(crate) expires_at: Option<i32>,
     /// Since when no connection carries it, on the monotonic clock.
     pub(crate) away_since: Option<Duration>,
     /// Grows with every use: the lowest has been away longest.
@@ -87,6 +89,7 @@ impl Sessions {
             Entry {
                 session,
                 connection: None,
+                expires_at: None,
                 away_since: None,
                 used,
             }

@@ -4,10 +4,10 @@ use actogram_tl as tl;
 use tl::{enums, functions, types};
 
 use super::call::Call;
-use super::errors::{RpcError, RpcResult, bad, unauthorized};
+use super::errors::{RpcResult, bad, unauthorized};
 use crate::model::{
-    AuthKeyId, Authorization, CodeCheck, Event, IssuedCode, SeqChange, User, UserId, World,
-    normalize_phone, test_code,
+    AuthKeyId, Authorization, CodeCheck, Event, IssuedCode, Revocation, SeqChange, User, UserId,
+    World, normalize_phone, test_code,
 };
 
 /// Digits of a login code.
@@ -304,6 +304,11 @@ pub(super) fn reset_authorizations(
 }
 
 impl World {
+    /// Ends a login so that its calls are told why, and its copies; the keys stay.
+    pub(crate) fn revoke_login(&mut self, auth_key_id: AuthKeyId, why: Revocation) {
+        self.commit(Event::Revoked { auth_key_id, why });
+    }
+
     /// Ends a login and its copies from outside: their keys are destroyed, their connections are closed.
     pub(crate) fn end_login(&mut self, auth_key_id: AuthKeyId) {
         let copies = self.state.copies_of(auth_key_id).into_iter();
@@ -316,91 +321,4 @@ impl World {
             self.drop_key(id);
         }
     }
-}
-
-/// Bytes of the envelope that its message key covers.
-const BIND_HASHED: usize = 72;
-/// Envelope around the inner data of `auth.bindTempAuthKey`, and the inner data's constructor.
-const BIND_INNER: i32 = 0x75a3_f765;
-
-/// `auth.bindTempAuthKey`, see <https://core.telegram.org/method/auth.bindTempAuthKey>.
-pub(super) fn bind_temp_auth_key(
-    call: &mut Call<'_>,
-    request: functions::auth::BindTempAuthKey,
-) -> RpcResult<bool> {
-    let Some(session) = call.origin else {
-        return Err(bad("TEMP_AUTH_KEY_EMPTY"));
-    };
-    let temporary = call
-        .world
-        .state
-        .keys
-        .get(&session.auth_key_id)
-        .filter(|entry| entry.expires_at.is_some())
-        .ok_or(bad("TEMP_AUTH_KEY_EMPTY"))?;
-    if temporary
-        .bound_to
-        .is_some_and(|permanent| permanent != request.perm_auth_key_id)
-    {
-        return Err(bad("TEMP_AUTH_KEY_ALREADY_BOUND"));
-    }
-    if Some(request.expires_at) != temporary.expires_at || request.expires_at <= call.date() {
-        return Err(bad("EXPIRES_AT_INVALID"));
-    }
-    let invalid = || -> RpcError { bad("ENCRYPTED_MESSAGE_INVALID") };
-    let permanent = call
-        .world
-        .key(request.perm_auth_key_id)
-        .filter(|record| record.expires_at.is_none())
-        .ok_or_else(invalid)?;
-    let inner =
-        open_bind_envelope(&permanent.key, &request.encrypted_message).ok_or_else(invalid)?;
-    let expected = BindInner {
-        msg_id: call.msg_id,
-        nonce: request.nonce,
-        temporary: session.auth_key_id,
-        permanent: request.perm_auth_key_id,
-        session: session.session_id,
-        expires_at: request.expires_at,
-    };
-    if inner != expected {
-        return Err(invalid());
-    }
-    call.world.commit(Event::KeyBound {
-        temporary: session.auth_key_id,
-        permanent: request.perm_auth_key_id,
-    });
-    Ok(true)
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct BindInner {
-    msg_id: i64,
-    nonce: i64,
-    temporary: i64,
-    permanent: i64,
-    session: i64,
-    expires_at: i32,
-}
-
-/// Random 16, msg_id 8, seqno 4, length 4, then 40 bytes of inner data, and padding.
-fn open_bind_envelope(key: &actogram_crypto::AuthKey, message: &[u8]) -> Option<BindInner> {
-    let plain = actogram_crypto::message::decrypt_v1(key, message, BIND_HASHED).ok()?;
-    let mut reader = tl::Reader::new(plain.into());
-    for _ in 0..2 {
-        reader.get_i64().ok()?;
-    }
-    let msg_id = reader.get_i64().ok()?;
-    let (seq_no, length) = (reader.get_i32().ok()?, reader.get_i32().ok()?);
-    if seq_no != 0 || length != 40 || reader.get_i32().ok()? != BIND_INNER {
-        return None;
-    }
-    Some(BindInner {
-        msg_id,
-        nonce: reader.get_i64().ok()?,
-        temporary: reader.get_i64().ok()?,
-        permanent: reader.get_i64().ok()?,
-        session: reader.get_i64().ok()?,
-        expires_at: reader.get_i32().ok()?,
-    })
 }

@@ -285,6 +285,12 @@ impl World {
     ) -> RpcResult<Bytes> {
         let identity = self.state.identity(context.auth_key_id);
         let user = self.state.account_of(identity);
+        if let Some(why) = self.state.revoked.get(&identity)
+            && (why.is_final() || !BEFORE_LOGIN.contains(&id))
+        {
+            let (code, message) = why.error();
+            return Err(RpcError::new(code, message));
+        }
         if let Some(error) = self.faults.take_error(When::Before, method, user) {
             return Err(error);
         }

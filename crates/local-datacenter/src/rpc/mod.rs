@@ -21,6 +21,7 @@ mod publish;
 mod queries;
 mod routes;
 mod stats;
+mod temporary_keys;
 mod update_faults;
 mod updates;
 mod uploads;

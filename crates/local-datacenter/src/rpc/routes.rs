@@ -9,7 +9,7 @@ use super::dispatch::answer;
 use super::errors::RpcResult;
 use super::{
     account, auth, bots, channels, contacts, help, langpack, messages, migration, password, stats,
-    updates, uploads, users,
+    temporary_keys, updates, uploads, users,
 };
 
 /// Who may call a method.
@@ -62,7 +62,7 @@ routes! {
     account::UpdateProfile => account::update_profile,
     account::UpdateStatus => account::update_status,
     account::UpdateUsername => account::update_username,
-    auth::BindTempAuthKey => auth::bind_temp_auth_key,
+    auth::BindTempAuthKey => temporary_keys::bind_temp_auth_key,
     auth::CancelCode => auth::cancel_code,
     auth::CheckPassword => auth::check_password,
     auth::ExportAuthorization => migration::export_authorization,

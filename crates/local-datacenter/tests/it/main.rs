@@ -5,6 +5,7 @@ mod channel_support;
 mod network_attacks;
 mod network_connections;
 mod network_datacenters;
+mod network_keys;
 mod network_on_the_way;
 mod network_state;
 #[path = "../network_support/mod.rs"]
@@ -26,6 +27,7 @@ mod rpc_operator;
 mod rpc_pins;
 mod rpc_profiles;
 mod rpc_reactions;
+mod rpc_revocations;
 mod rpc_storage;
 #[path = "../rpc_support/mod.rs"]
 mod rpc_support;

@@ -424,11 +424,11 @@ fn a_temporary_key_serves_only_when_bound() {
         assert_eq!(rig.error(&mut client, &bind(7, cut)), invalid);
     }
     let mut wrong_expiry = bind(7, envelope(&key(1), next(&client), &inner));
-    wrong_expiry.expires_at += 1;
-    assert_eq!(
-        rig.error(&mut client, &wrong_expiry),
-        "400 EXPIRES_AT_INVALID"
-    );
+    for wrong in [expires + 301, expires - 86_400, 0, -1, i32::MAX] {
+        wrong_expiry.expires_at = wrong;
+        let error = rig.error(&mut client, &wrong_expiry);
+        assert_eq!(error, "400 EXPIRES_AT_INVALID", "{wrong}");
+    }
 
     let message = envelope(&key(1), next(&client), &inner);
     assert!(rig.call(&mut client, &bind(7, message)).unwrap());
@@ -486,6 +486,56 @@ fn a_temporary_key_serves_only_when_bound() {
         .unwrap();
     assert!(rig.world.revoke_key(other.id()).unwrap());
     assert!(rig.world.key(p).is_none() && rig.world.key(other.id()).is_none());
+}
+
+#[test]
+fn a_temporary_key_is_bound_by_the_clock_of_its_client_to_a_key_of_its_datacenter() {
+    let mut rig = Rig::new();
+    let now = i32::try_from(START.as_secs()).unwrap();
+    let (permanent, far, temporary) = (key(5), key(6), key(7));
+    for (dc_id, key, expires) in [
+        (2, &permanent, None),
+        (4, &far, None),
+        (2, &temporary, Some(now + 1000)),
+    ] {
+        rig.world
+            .add_key(rig.now, dc_id, Arc::clone(key), expires)
+            .unwrap();
+    }
+    let mut client = rig.client();
+    client.key = temporary.id();
+    client.initialized = true;
+    let bind = |rig: &mut Rig, client: &mut Client, to: &Arc<AuthKey>, expires: i32| {
+        let inner = bind_inner(1, temporary.id(), to.id(), client.session, expires);
+        let request = functions::auth::BindTempAuthKey {
+            perm_auth_key_id: to.id(),
+            nonce: 1,
+            expires_at: expires,
+            encrypted_message: envelope(to, client.last_msg_id + 4, &inner),
+        };
+        rig.call(client, &request)
+            .map_err(|error| error.to_string())
+    };
+    let invalid = Err("400 ENCRYPTED_MESSAGE_INVALID".to_owned());
+    assert_eq!(bind(&mut rig, &mut client, &far, now + 1000), invalid);
+    assert_eq!(bind(&mut rig, &mut client, &temporary, now + 1000), invalid);
+    // The exchange ended later there, or its clock goes before ours or after it.
+    for expires in [now + 1000, now + 1300, now + 1] {
+        assert_eq!(bind(&mut rig, &mut client, &permanent, expires), Ok(true));
+    }
+    // A permanent key binds nothing.
+    let mut plain = rig.client();
+    plain.key = permanent.id();
+    plain.initialized = true;
+    let empty = Err("400 TEMP_AUTH_KEY_EMPTY".to_owned());
+    assert_eq!(bind(&mut rig, &mut plain, &permanent, now + 1000), empty);
+    // One that is bound is bound to that key for good.
+    let other = key(8);
+    rig.world
+        .add_key(rig.now, 2, Arc::clone(&other), None)
+        .unwrap();
+    let bound = Err("400 TEMP_AUTH_KEY_ALREADY_BOUND".to_owned());
+    assert_eq!(bind(&mut rig, &mut client, &other, now + 1000), bound);
 }
 
 #[test]

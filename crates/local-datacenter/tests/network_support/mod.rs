@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -26,7 +26,7 @@ use actogram_tl::{Decode, Encode, Function, RawQuery, functions};
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -85,7 +85,13 @@ struct Wire {
 
 impl Wire {
     async fn dial(address: SocketAddr, kind: Kind, obfuscated: bool) -> Self {
-        let stream = timeout(PATIENCE, TcpStream::connect(address))
+        Self::dial_from(Ipv4Addr::LOCALHOST, address, kind, obfuscated).await
+    }
+
+    async fn dial_from(from: Ipv4Addr, to: SocketAddr, kind: Kind, obfuscated: bool) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let stream = timeout(PATIENCE, socket.connect(to))
             .await
             .unwrap()
             .unwrap();
@@ -251,6 +257,16 @@ pub fn init() -> Bytes {
     .to_bytes()
 }
 
+fn session(key: &Arc<AuthKey>, salt: i64, now: Now, random: Box<dyn Random>) -> ClientSession {
+    let config = ClientSessionConfig {
+        key: key.clone(),
+        salt,
+        time_offset: 0,
+        init: init(),
+    };
+    ClientSession::new(config, now, random)
+}
+
 impl Client {
     pub async fn connect(datacenter: &LocalDatacenter) -> Self {
         Self::connect_over(datacenter, Kind::Intermediate, false).await
@@ -323,13 +339,7 @@ impl Client {
     ) -> Result<Self, End> {
         let wire_kind = wire.transport.kind();
         let (key, salt) = exchange_over(&mut wire, times, random(), handshake).await?;
-        let config = ClientSessionConfig {
-            key: key.clone(),
-            salt,
-            time_offset: 0,
-            init: init(),
-        };
-        let mut session = ClientSession::new(config, times.now(), random());
+        let mut session = session(&key, salt, times.now(), random());
         session.connected(times.now());
         Ok(Self {
             session,
@@ -347,6 +357,29 @@ impl Client {
             wire: Some(wire),
             times,
         })
+    }
+
+    /// Somebody else with the same key, who comes from this address.
+    pub async fn twin(&self, from: Ipv4Addr) -> Self {
+        let wire = Wire::dial_from(from, self.address, self.kind, self.obfuscated).await;
+        let mut twin = Self {
+            session: session(&self.key, 0, self.now(), Box::new(OsRandom)),
+            key: self.key.clone(),
+            updates: Vec::new(),
+            quick_acks: Vec::new(),
+            received: Vec::new(),
+            sessions_begun: 0,
+            outcomes: HashMap::new(),
+            twice: Vec::new(),
+            sent_payloads: Vec::new(),
+            address: self.address,
+            kind: self.kind,
+            obfuscated: self.obfuscated,
+            wire: Some(wire),
+            times: self.times,
+        };
+        twin.session.connected(self.now());
+        twin
     }
 
     pub fn now(&self) -> Now {
@@ -380,13 +413,7 @@ impl Client {
 
     /// Begins another session with the same key.
     pub fn begin_session(&mut self, salt: i64) {
-        let config = ClientSessionConfig {
-            key: self.key.clone(),
-            salt,
-            time_offset: 0,
-            init: init(),
-        };
-        self.session = ClientSession::new(config, self.now(), Box::new(OsRandom));
+        self.session = session(&self.key, salt, self.now(), Box::new(OsRandom));
         self.session.connected(self.now());
         // Calls are numbered anew.
         self.outcomes.clear();

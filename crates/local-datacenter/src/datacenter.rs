@@ -260,7 +260,12 @@ impl Builder {
             });
             sites.push((site, address));
         }
+        let mut told = Vec::new();
+        for (dc_id, key) in &self.cdn_keys {
+            told.push((*dc_id, key.public().to_pem()?));
+        }
         lock(&world).set_datacenters(known);
+        lock(&world).set_cdn_keys(told);
         let (outbox, orders) = tokio::sync::mpsc::unbounded_channel();
         let unix = clock.clone();
         let operator = Operator::new(world, Arc::new(move || unix.unix()), outbox);

@@ -43,6 +43,7 @@
 //! | a connection breaks, stalls or changes what it carries | [`LocalDatacenter::faults`], [`LocalDatacenter::cut_connections`] |
 //! | sessions, salts, keys or logins are lost | [`LocalDatacenter::restart`], [`LocalDatacenter::lose_key`], [`lose_temporary_keys`](LocalDatacenter::lose_temporary_keys), [`Operator::end_logins`](operator::Operator::end_logins), [`revoke`](operator::Operator::revoke) |
 //! | a key turns up at two places | [`LocalDatacenter::set_key_sharing`] |
+//! | a file is at a CDN, which lies | [`Operator::serve_by_cdn`](operator::Operator::serve_by_cdn), [`lie_about_cdn_file`](operator::Operator::lie_about_cdn_file) |
 //! | an account moves to another datacenter | [`Operator::move_home`](operator::Operator::move_home) |
 //! | the clock is wrong | [`LocalDatacenter::clock`] |
 //! | the datacenter is hostile | [`LocalDatacenter::attacks`] |

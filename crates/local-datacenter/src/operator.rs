@@ -1,6 +1,7 @@
 //! The operator of a datacenter: makes accounts, plays counterparts, reads what happened, orders faults.
 
 mod bots;
+mod cdn;
 mod channels;
 mod datacenters;
 mod documents;
@@ -62,6 +63,12 @@ pub enum OperatorError {
     /// No datacenter with accounts has this number.
     #[error("there is no datacenter {dc_id} with accounts; name it with `Builder::datacenters`")]
     Datacenter {
+        /// The number.
+        dc_id: i32,
+    },
+    /// No CDN has this number.
+    #[error("there is no CDN {dc_id}; add one with `Builder::endpoint(Endpoint::cdn({dc_id}))`")]
+    Cdn {
         /// The number.
         dc_id: i32,
     },

@@ -3,6 +3,7 @@
 //! Pure synchronous state. Time is passed in, randomness comes from the outside, and every change is an [`Event`]
 //! that goes through [`State::apply`] and into the journal, so that a restart arrives at the same state.
 
+mod cdn;
 mod channel;
 mod datacenters;
 mod event;
@@ -16,6 +17,8 @@ mod sessions;
 mod state;
 pub(crate) mod world;
 
+pub(crate) use cdn::CdnCopy;
+pub use cdn::CdnLie;
 pub use channel::{Admin, Ban, Channel, ChannelChange, ChannelEntry, ChannelRoom, Member};
 pub(crate) use datacenters::KNOWN_DATACENTERS;
 pub use datacenters::{DatacenterAddress, Endpoint, Role};

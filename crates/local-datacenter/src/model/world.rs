@@ -10,6 +10,7 @@ use actogram_crypto::AuthKey;
 use actogram_crypto::random::Random;
 use bytes::Bytes;
 
+use super::cdn::Cdn;
 use super::datacenters::{DatacenterAddress, Endpoint};
 use super::event::Event;
 use super::login::{IssuedCode, Logins};
@@ -165,6 +166,7 @@ pub struct World {
     pub(crate) state: State,
     pub(crate) random: Box<dyn Random>,
     pub(crate) files: FileStore,
+    pub(crate) cdn: Cdn,
     pub(crate) datacenters: Vec<DatacenterAddress>,
     pub(crate) sessions: Sessions,
     pub(crate) logins: Logins,
@@ -228,6 +230,7 @@ impl World {
             state,
             random,
             files,
+            cdn: Cdn::default(),
             datacenters: vec![DatacenterAddress {
                 endpoint: Endpoint::main(2),
                 ip: IpAddr::V4(Ipv4Addr::LOCALHOST),

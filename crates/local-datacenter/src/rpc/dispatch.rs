@@ -10,6 +10,7 @@ use tl::{
 };
 
 use super::call::{Call, CallContext};
+use super::cdn;
 use super::errors::{RpcError, RpcResult, bad, internal, unauthorized};
 use super::faults::When;
 use super::routes;
@@ -334,6 +335,7 @@ impl World {
         method: &str,
         user: Option<i64>,
     ) -> RpcResult<()> {
+        cdn::check_method(context, id)?;
         if let Some(entry) = self.state.keys.get(&context.auth_key_id)
             && entry.expires_at.is_some()
             && entry.bound_to.is_none()
@@ -345,6 +347,10 @@ impl World {
             && !self.state.clients.contains_key(&context.auth_key_id)
         {
             return Err(bad("CONNECTION_NOT_INITED"));
+        }
+        if context.role == Role::Cdn {
+            // Nobody is logged in there.
+            return Ok(());
         }
         let Some(user) = user else {
             return if BEFORE_LOGIN.contains(&id) {

@@ -173,13 +173,20 @@ pub(super) fn get_countries_list(
     .into())
 }
 
-/// `help.getCdnConfig`: no CDN.
+/// `help.getCdnConfig`: the keys that CDNs offer, and nobody else.
 pub(super) fn get_cdn_config(
-    _: &mut Call<'_>,
+    call: &mut Call<'_>,
     _: functions::help::GetCdnConfig,
 ) -> RpcResult<enums::CdnConfig> {
+    let keys = call.world.cdn.keys.iter().map(|(dc_id, pem)| {
+        types::CdnPublicKey {
+            dc_id: *dc_id,
+            public_key: pem.clone(),
+        }
+        .into()
+    });
     Ok(types::CdnConfig {
-        public_keys: Vec::new(),
+        public_keys: keys.collect(),
     }
     .into())
 }

@@ -4,6 +4,7 @@ mod account;
 mod auth;
 mod bots;
 mod call;
+mod cdn;
 mod channel_view;
 mod channels;
 mod contacts;

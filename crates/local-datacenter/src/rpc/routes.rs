@@ -8,8 +8,8 @@ use super::call::Call;
 use super::dispatch::answer;
 use super::errors::RpcResult;
 use super::{
-    account, auth, bots, channels, contacts, help, langpack, messages, migration, password, stats,
-    temporary_keys, updates, uploads, users,
+    account, auth, bots, cdn, channels, contacts, help, langpack, messages, migration, password,
+    stats, temporary_keys, updates, uploads, users,
 };
 
 /// Who may call a method.
@@ -160,8 +160,11 @@ routes! {
     updates::GetChannelDifference => channels::difference::get_channel_difference,
     updates::GetDifference => updates::get_difference,
     updates::GetState => updates::get_state,
+    upload::GetCdnFile => cdn::get_cdn_file,
+    upload::GetCdnFileHashes => cdn::get_cdn_file_hashes,
     upload::GetFile => uploads::get_file,
     upload::GetFileHashes => uploads::get_file_hashes,
+    upload::ReuploadCdnFile => cdn::reupload_cdn_file,
     upload::SaveBigFilePart => uploads::save_big_file_part,
     upload::SaveFilePart => uploads::save_file_part,
     users::GetFullUser => users::get_full_user,

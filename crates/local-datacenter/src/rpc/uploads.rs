@@ -6,6 +6,7 @@ use actogram_tl as tl;
 use tl::{Function as _, enums, functions, types};
 
 use super::call::Call;
+use super::cdn;
 use super::documents;
 use super::errors::{RpcError, RpcResult, bad, internal};
 use super::migration::files_home;
@@ -21,7 +22,7 @@ const STEP: i64 = 4 << 10;
 /// The same for `precise` calls.
 const PRECISE_STEP: i64 = 1 << 10;
 /// Windows whose hashes one call tells.
-const HASHES_AT_ONCE: usize = 8;
+pub(super) const HASHES_AT_ONCE: usize = 8;
 
 impl From<PartError> for RpcError {
     fn from(error: PartError) -> Self {
@@ -162,17 +163,15 @@ fn locate(call: &Call<'_>, location: &enums::InputFileLocation) -> RpcResult<Loc
     Ok(located)
 }
 
-/// `upload.getFile`. Offsets and limits: <https://core.telegram.org/api/files#downloading-files>.
-pub(super) fn get_file(
-    call: &mut Call<'_>,
-    request: functions::upload::GetFile,
-) -> RpcResult<enums::upload::File> {
-    let (offset, limit) = (request.offset, i64::from(request.limit));
-    let step = if request.precise { PRECISE_STEP } else { STEP };
-    if offset < 0 || offset % step != 0 {
+/// What may be asked for at once: <https://core.telegram.org/api/files#downloading-files>.
+pub(super) fn check_range(offset: i64, limit: i32, precise: bool) -> RpcResult<(u64, usize)> {
+    let limit = i64::from(limit);
+    let step = if precise { PRECISE_STEP } else { STEP };
+    let start = u64::try_from(offset).map_err(|_| bad("OFFSET_INVALID"))?;
+    if offset % step != 0 {
         return Err(bad("OFFSET_INVALID"));
     }
-    let divides = request.precise || limit > 0 && CHUNK % limit == 0;
+    let divides = precise || limit > 0 && CHUNK % limit == 0;
     if !(1..=CHUNK).contains(&limit)
         || limit % step != 0
         || !divides
@@ -180,16 +179,23 @@ pub(super) fn get_file(
     {
         return Err(bad("LIMIT_INVALID"));
     }
+    Ok((start, usize::try_from(limit).unwrap_or(0)))
+}
+
+/// `upload.getFile`: a part, or the CDN that has it.
+pub(super) fn get_file(
+    call: &mut Call<'_>,
+    request: functions::upload::GetFile,
+) -> RpcResult<enums::upload::File> {
+    let (offset, limit) = check_range(request.offset, request.limit, request.precise)?;
     let located = locate(call, &request.location)?;
-    let bytes = call
-        .world
-        .files
-        .read(
-            &located.name,
-            u64::try_from(offset).unwrap_or(0),
-            usize::try_from(limit).unwrap_or(0),
-        )
-        .map_err(|error| unkept(&error))?;
+    if request.cdn_supported
+        && let Some(redirect) = cdn::redirect(call, &located, offset)?
+    {
+        return Ok(redirect);
+    }
+    let bytes = call.world.files.read(&located.name, offset, limit);
+    let bytes = bytes.map_err(|error| unkept(&error))?;
     Ok(types::upload::File {
         type_: located.kind,
         mtime: located.date,
@@ -209,18 +215,20 @@ pub(super) fn get_file_hashes(
         .world
         .files
         .hashes(&located.name, offset, HASHES_AT_ONCE);
-    let hashes = hashes.map_err(|error| unkept(&error))?;
-    Ok(hashes
-        .into_iter()
-        .map(|(offset, limit, hash)| {
-            types::FileHash {
-                offset: i64::try_from(offset).unwrap_or(i64::MAX),
-                limit: i32::try_from(limit).unwrap_or(i32::MAX),
-                hash: hash.to_vec().into(),
-            }
-            .into()
-        })
-        .collect())
+    Ok(to_tl(hashes.map_err(|error| unkept(&error))?))
+}
+
+/// As clients are told the hashes of windows.
+pub(super) fn to_tl(hashes: Vec<(u64, u32, [u8; 32])>) -> Vec<enums::FileHash> {
+    let one = |(offset, limit, hash): (u64, u32, [u8; 32])| {
+        types::FileHash {
+            offset: i64::try_from(offset).unwrap_or(i64::MAX),
+            limit: i32::try_from(limit).unwrap_or(i32::MAX),
+            hash: hash.to_vec().into(),
+        }
+        .into()
+    };
+    hashes.into_iter().map(one).collect()
 }
 
 /// As clients are told what kind of file they get.

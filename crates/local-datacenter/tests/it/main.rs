@@ -3,6 +3,7 @@
 #[path = "../channel_support/mod.rs"]
 mod channel_support;
 mod network_attacks;
+mod network_cdn;
 mod network_connections;
 mod network_datacenters;
 mod network_keys;
@@ -12,6 +13,7 @@ mod network_state;
 mod network_support;
 mod network_virtual_time;
 mod rpc_bots;
+mod rpc_cdn;
 mod rpc_channel_difference;
 mod rpc_channels;
 mod rpc_datacenters;

@@ -171,7 +171,7 @@ pub enum Action {
     },
 }
 
-/// A file that can be sent by reference. Its bytes are with the [files](crate::files), if it has any.
+/// A file that can be sent by reference. Its bytes are on the disk, if it has any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// Unique id.

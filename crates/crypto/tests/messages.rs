@@ -221,6 +221,25 @@ fn k18_keys_and_nonces_with_leading_zeros() {
     assert_ne!(hash(&nonce), hash(&shifted));
 }
 
+/// Computed by another implementation of SHA-1. Clients that hash the key without its leading zeros find another hash, and
+/// refuse one exchange of 256.
+#[test]
+fn k18_the_hash_of_the_nonce_is_over_the_key_with_its_leading_zeros() {
+    let mut bytes: [u8; 256] = std::array::from_fn(|at| (at * 7 + 1) as u8);
+    bytes[..3].fill(0);
+    let key = AuthKey::new(bytes);
+    assert_eq!(key.id().to_le_bytes(), *b"\x49\xe4\xee\xd5\xb4\xb9\x43\x86");
+    let nonce = std::array::from_fn(|at| (at * 11 + 3) as u8);
+    for (number, expected) in [
+        (1, 0xd82d_d9ed_7807_8908_ab4b_a9cb_f8d0_2197),
+        (2, 0x47bc_4be2_a0ba_1322_b689_84e2_6fa6_0d43),
+        (3, 0x033c_da16_1b3d_0c6b_046b_5421_29ff_736b_u128),
+    ] {
+        let hash = kdf::new_nonce_hash(&nonce, number, key.aux_hash());
+        assert_eq!(u128::from_be_bytes(hash), expected, "{number}");
+    }
+}
+
 #[test]
 fn bind_envelope_tampered_with() {
     let key = auth_key();

@@ -65,6 +65,7 @@ routes! {
     auth::BindTempAuthKey => temporary_keys::bind_temp_auth_key,
     auth::CancelCode => auth::cancel_code,
     auth::CheckPassword => auth::check_password,
+    auth::DropTempAuthKeys => temporary_keys::drop_temp_auth_keys,
     auth::ExportAuthorization => migration::export_authorization,
     auth::ImportAuthorization => migration::import_authorization,
     auth::ImportBotAuthorization => auth::import_bot_authorization,

@@ -1,4 +1,4 @@
-//! `auth.bindTempAuthKey`: temporary keys that speak for permanent ones.
+//! Temporary keys that speak for permanent ones.
 //!
 //! See <https://core.telegram.org/api/pfs>.
 
@@ -68,6 +68,25 @@ pub(super) fn bind_temp_auth_key(
         temporary: session.auth_key_id,
         permanent: request.perm_auth_key_id,
     });
+    Ok(true)
+}
+
+/// `auth.dropTempAuthKeys`: destroys the temporary keys of the account's logins but for those that are named.
+pub(super) fn drop_temp_auth_keys(
+    call: &mut Call<'_>,
+    request: functions::auth::DropTempAuthKeys,
+) -> RpcResult<bool> {
+    let me = call.me()?;
+    let state = &call.world.state;
+    let logins = state.keys_of.get(&me).into_iter().flatten();
+    let gone: Vec<_> = logins
+        .filter_map(|login| state.temporary_of.get(login).copied())
+        .filter(|key| !request.except_auth_keys.contains(key))
+        .collect();
+    for key in gone {
+        call.world.outcome.revoked_keys.push(key);
+        call.world.drop_key(key);
+    }
     Ok(true)
 }
 

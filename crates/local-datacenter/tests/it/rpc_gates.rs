@@ -539,6 +539,58 @@ fn a_temporary_key_is_bound_by_the_clock_of_its_client_to_a_key_of_its_datacente
 }
 
 #[test]
+fn an_account_drops_the_temporary_keys_of_its_logins() {
+    let mut rig = Rig::new();
+    let now = i32::try_from(START.as_secs()).unwrap();
+    let bound = |rig: &mut Rig, permanent: u8, temporary: u8| {
+        let (permanent, temporary) = (key(permanent), key(temporary));
+        for (key, expires) in [(&permanent, None), (&temporary, Some(now + 1000))] {
+            rig.world
+                .add_key(rig.now, 2, Arc::clone(key), expires)
+                .unwrap();
+        }
+        let mut client = rig.client();
+        client.key = temporary.id();
+        client.initialized = true;
+        let inner = bind_inner(1, client.key, permanent.id(), client.session, now + 1000);
+        let request = functions::auth::BindTempAuthKey {
+            perm_auth_key_id: permanent.id(),
+            nonce: 1,
+            expires_at: now + 1000,
+            encrypted_message: envelope(&permanent, client.last_msg_id + 4, &inner),
+        };
+        assert!(rig.call(&mut client, &request).unwrap());
+        client.initialized = false;
+        client
+    };
+    let (mut here, there) = (bound(&mut rig, 11, 12), bound(&mut rig, 13, 14));
+    let mut stranger = bound(&mut rig, 15, 16);
+    let bot = operate(&mut rig, |operator| {
+        operator.create_bot("pfs_bot", "Bot").unwrap()
+    });
+    let login = functions::auth::ImportBotAuthorization {
+        flags: 0,
+        api_id: 1,
+        api_hash: "h".into(),
+        bot_auth_token: bot.token,
+    };
+    for client in [&mut here, &mut there.clone()] {
+        rig.call(client, &login).unwrap();
+    }
+    let drop_keys = |except_auth_keys| functions::auth::DropTempAuthKeys { except_auth_keys };
+    assert_eq!(
+        rig.error(&mut stranger, &drop_keys(Vec::new())),
+        "401 AUTH_KEY_UNREGISTERED"
+    );
+    let but_this = drop_keys(vec![here.key]);
+    assert!(rig.call(&mut here, &but_this).unwrap());
+    assert_eq!(rig.revoked, [there.key]);
+    assert!(rig.world.key(there.key).is_none() && rig.world.key(here.key).is_some());
+    rig.call(&mut here, &functions::updates::GetState).unwrap();
+    assert!(rig.world.key(stranger.key).is_some());
+}
+
+#[test]
 fn answers_and_pushes_are_in_the_layer_of_their_session() {
     let mut rig = Rig::new();
     let (mut alice, id) = rig.person("Alice");

@@ -11,16 +11,27 @@ pub(crate) fn run() -> Result<(), String> {
         &["bench", "--workspace", "--all-features", "--benches"],
         &[],
     )?;
-    peers(&[])
+    side_by_side(&[])
 }
 
 /// Only what has bars; one that is missed is an error.
 pub(crate) fn check() -> Result<(), String> {
-    peers(&["--", "--check"])
+    side_by_side(&["--", "--check"])
 }
 
-fn peers(arguments: &[&str]) -> Result<(), String> {
+/// What is measured beside other libraries, each in a workspace of its own. All are run before a missed bar is reported.
+fn side_by_side(arguments: &[&str]) -> Result<(), String> {
     let arguments = [&["run", "--release"], arguments].concat();
-    // A workspace of its own.
-    command::run(&root().join("benches/peers"), "cargo", &arguments, &[])
+    let openssl = command::ensure(
+        "pkg-config",
+        &["--exists", "openssl"],
+        &["pkg-config", "libssl-dev"],
+    );
+    let ciphers = openssl.and_then(|()| run_in("benches/ciphers", &arguments));
+    let peers = run_in("benches/peers", &arguments);
+    ciphers.and(peers)
+}
+
+fn run_in(workspace: &str, arguments: &[&str]) -> Result<(), String> {
+    command::run(&root().join(workspace), "cargo", arguments, &[])
 }

@@ -4,6 +4,7 @@ use zeroize::Zeroize;
 
 use crate::{
     AuthKey, Side,
+    ige::Job,
     sha::{sha1_of, sha256_of_52},
 };
 
@@ -11,6 +12,16 @@ use crate::{
 pub(crate) struct MessageKey {
     pub(crate) aes_key: [u8; 32],
     pub(crate) iv: [u8; 32],
+}
+
+impl MessageKey {
+    pub(crate) fn job<'a>(&'a self, data: &'a mut [u8]) -> Job<'a> {
+        Job {
+            key: &self.aes_key,
+            iv: &self.iv,
+            data,
+        }
+    }
 }
 
 impl Drop for MessageKey {

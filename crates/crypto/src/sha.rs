@@ -58,30 +58,65 @@ pub(crate) fn sha256_of_52(first: &[u8], second: &[u8]) -> [u8; 32] {
     to_digest(&state)
 }
 
-/// SHA-256 of `first`, which has 32 bytes, and then `data`, which is read where it lies instead of through a buffer.
-#[inline]
-pub(crate) fn sha256_after_32(first: &[u8], data: &[u8]) -> [u8; 32] {
-    let Some((head, rest)) = data.split_first_chunk::<32>() else {
-        return sha256_of(&[first, data]);
-    };
-    let mut state = INITIAL;
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(first);
-    block[32..].copy_from_slice(head);
-    compress256(&mut state, &[block]);
-    let (blocks, tail) = rest.as_chunks::<64>();
-    if !blocks.is_empty() {
-        compress256(&mut state, blocks);
+/// SHA-256 of 32 bytes and then data, which is read where it lies instead of through a buffer, as much of it as there is
+/// by then.
+///
+/// The 32 bytes stay with their owner: they are of a key.
+pub(crate) struct Sha256After32<'a> {
+    state: [u32; 8],
+    first: &'a [u8],
+    /// How much of the data is in `state`: nothing, or 32 bytes and whole blocks of 64.
+    taken: usize,
+}
+
+impl<'a> Sha256After32<'a> {
+    #[inline]
+    pub(crate) fn new(first: &'a [u8]) -> Self {
+        Self {
+            state: INITIAL,
+            first,
+            taken: 0,
+        }
     }
-    // What is left, and the padding: a second block if the length does not fit into the first one any more.
-    let mut last = [[0; 64]; 2];
-    last[0][..tail.len()].copy_from_slice(tail);
-    last[0][tail.len()] = 0x80;
-    let end = usize::from(tail.len() >= 56);
-    let bits = (32 + data.len() as u64) * 8;
-    last[end][56..].copy_from_slice(&bits.to_be_bytes());
-    compress256(&mut state, &last[..=end]);
-    to_digest(&state)
+
+    /// Takes all that makes whole blocks: `data` is everything that is known, from the first byte on.
+    #[inline]
+    pub(crate) fn take(&mut self, data: &[u8]) {
+        if self.taken == 0 {
+            let Some(head) = data.first_chunk::<32>() else {
+                return;
+            };
+            let mut block = [0; 64];
+            block[..32].copy_from_slice(self.first);
+            block[32..].copy_from_slice(head);
+            compress256(&mut self.state, &[block]);
+            self.taken = 32;
+        }
+        let (blocks, _) = data[self.taken..].as_chunks::<64>();
+        if !blocks.is_empty() {
+            compress256(&mut self.state, blocks);
+            self.taken += 64 * blocks.len();
+        }
+    }
+
+    /// The hash; `data` is everything.
+    #[inline]
+    pub(crate) fn finish(mut self, data: &[u8]) -> [u8; 32] {
+        self.take(data);
+        if self.taken == 0 {
+            return sha256_of(&[self.first, data]);
+        }
+        let tail = &data[self.taken..];
+        // What is left, and the padding: a second block if the length does not fit into the first one any more.
+        let mut last = [[0; 64]; 2];
+        last[0][..tail.len()].copy_from_slice(tail);
+        last[0][tail.len()] = 0x80;
+        let end = usize::from(tail.len() >= 56);
+        let bits = (32 + data.len() as u64) * 8;
+        last[end][56..].copy_from_slice(&bits.to_be_bytes());
+        compress256(&mut self.state, &last[..=end]);
+        to_digest(&self.state)
+    }
 }
 
 #[inline]
@@ -113,7 +148,15 @@ mod tests {
             let (first, rest) = data.split_at(32);
             let rest = &rest[..length.min(rest.len())];
             let whole = &data[..32 + rest.len()];
-            assert_eq!(sha256_after_32(first, rest), sha256(whole), "{length}");
+            let at_once = Sha256After32::new(first).finish(rest);
+            assert_eq!(at_once, sha256(whole), "{length}");
+            for step in [1, 16, 31, 32, 64, 80, 200] {
+                let mut hash = Sha256After32::new(first);
+                for known in (0..rest.len()).step_by(step) {
+                    hash.take(&rest[..known]);
+                }
+                assert_eq!(hash.finish(rest), sha256(whole), "{length} by {step}");
+            }
         }
     }
 }

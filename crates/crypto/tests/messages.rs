@@ -5,7 +5,10 @@ use actogram_crypto::{
     AuthKey, Side,
     ctr::Ctr256,
     ige, kdf,
-    message::{BadMessage, HEADER, decrypt, decrypt_v1, encrypt, encrypt_v1},
+    message::{
+        BadMessage, HEADER, Packet, decrypt, decrypt_batch, decrypt_v1, encrypt, encrypt_batch,
+        encrypt_v1,
+    },
     random::{self, Random, SeededRandom},
     sha::sha256,
 };
@@ -110,6 +113,52 @@ fn s1_any_two_blocks_swapped() {
                 packet.swap(HEADER + 16 * a + at, HEADER + 16 * b + at);
             }
             assert!(refused(Side::Server, packet), "{a} and {b}");
+        }
+    }
+}
+
+/// In a batch as alone: the honest ones open, the others are refused, whatever their neighbours are.
+#[test]
+fn s1_to_s3_bad_messages_in_a_batch_disturb_no_others() {
+    let key = auth_key();
+    let lengths = [3, 40, 5, 700, 64, 9, 3, 17, 80, 33];
+    for width in 1..=lengths.len() {
+        for spoilt in 0..width {
+            let mut made: Vec<_> = lengths[..width]
+                .iter()
+                .map(|blocks| packet(Side::Server, *blocks))
+                .collect();
+            let honest = made[spoilt].0.clone();
+            let spoil: [fn(&mut Vec<u8>); 6] = [
+                |packet| packet[HEADER] ^= 1,
+                |packet| *packet.last_mut().unwrap() ^= 0x80,
+                |packet| packet[8] ^= 4,
+                |packet| packet[0] ^= 1,
+                |packet| packet.truncate(HEADER + 32),
+                |packet| packet.truncate(7),
+            ];
+            for spoil in spoil {
+                made[spoilt].0 = honest.clone();
+                spoil(&mut made[spoilt].0);
+                let mut batch: Vec<_> = made.iter().map(|(packet, _)| packet.clone()).collect();
+                let mut packets: Vec<_> = batch
+                    .iter_mut()
+                    .map(|packet| Packet {
+                        key: &key,
+                        from: Side::Server,
+                        packet,
+                    })
+                    .collect();
+                let outcomes = decrypt_batch(&mut packets);
+                for (number, outcome) in outcomes.into_iter().enumerate() {
+                    let mut alone = made[number].0.clone();
+                    assert_eq!(outcome, decrypt(&key, Side::Server, &mut alone));
+                    assert_eq!(outcome.is_err(), number == spoilt);
+                    if number != spoilt {
+                        assert_eq!(batch[number][HEADER..], made[number].1);
+                    }
+                }
+            }
         }
     }
 }
@@ -298,6 +347,41 @@ proptest! {
         prop_assert_eq!(&parts, &whole);
         Ctr256::new(&key, &iv).apply(&mut whole);
         prop_assert_eq!(whole, data);
+    }
+
+    /// Of different keys, sides and lengths, in one batch: each as if it were alone.
+    #[test]
+    fn batches_come_back(seed: u64, lengths in prop::collection::vec(3usize..80, 0..12)) {
+        let mut random = SeededRandom::from_seed(seed);
+        let keys: Vec<_> = lengths.iter().map(|_| AuthKey::new(random::array(&mut random))).collect();
+        let sides = [Side::Client, Side::Server];
+        let plain: Vec<_> = lengths.iter().map(|blocks| {
+            let mut packet = vec![0; HEADER + 16 * blocks];
+            random.fill(&mut packet);
+            packet
+        }).collect();
+        let mut sealed = plain.clone();
+        let in_batch = |batch: &[AuthKey], packets: &mut Vec<Vec<u8>>, open: bool| {
+            let mut packets: Vec<_> = packets.iter_mut().zip(batch).enumerate()
+                .map(|(number, (packet, key))| Packet { key, from: sides[number % 2], packet })
+                .collect();
+            if open {
+                decrypt_batch(&mut packets)
+            } else {
+                encrypt_batch(&mut packets).into_iter().map(Ok).collect()
+            }
+        };
+        let tokens = in_batch(&keys, &mut sealed, false);
+        for (number, plain) in plain.iter().enumerate() {
+            let mut alone = plain.clone();
+            let token = encrypt(&keys[number], sides[number % 2], &mut alone);
+            prop_assert_eq!(tokens[number], Ok(token));
+            prop_assert_eq!(&sealed[number], &alone);
+        }
+        prop_assert_eq!(in_batch(&keys, &mut sealed, true), tokens);
+        for (plain, opened) in plain.iter().zip(&sealed) {
+            prop_assert_eq!(&plain[HEADER..], &opened[HEADER..]);
+        }
     }
 
     #[test]

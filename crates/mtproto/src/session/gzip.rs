@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 
-use actogram_tl::{Reader, Writer, mtproto::ids};
+use actogram_tl::{Constructor, Function, Reader, Writer, functions, mtproto::ids, types};
 use bytes::Bytes;
 use flate2::{
     Compression,
@@ -112,9 +112,22 @@ fn whole(rest: &[u8], unpacked: Vec<u8>) -> Result<Bytes, GzipError> {
     }
 }
 
-/// Packs `body` if it is large and gets smaller.
+/// Parts of files: to pack one takes ten times as long as to encrypt it, and nearly all files are packed by themselves.
+const FILE_PARTS: [u32; 5] = [
+    functions::upload::SaveFilePart::ID,
+    functions::upload::SaveBigFilePart::ID,
+    types::upload::File::ID,
+    types::upload::CdnFile::ID,
+    types::upload::WebFile::ID,
+];
+
+/// Packs `body` if it is large and gets smaller, and is no part of a file.
 pub(super) fn pack(body: &Bytes) -> Option<Bytes> {
-    if body.len() <= WORTHWHILE {
+    if body.len() <= WORTHWHILE
+        || Reader::new(body.clone())
+            .peek_u32()
+            .is_some_and(|kind| FILE_PARTS.contains(&kind))
+    {
         return None;
     }
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::fast());
@@ -129,6 +142,8 @@ pub(super) fn pack(body: &Bytes) -> Option<Bytes> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use actogram_tl::{Encode, enums};
+
     use super::*;
 
     fn unpack(body: Bytes) -> Result<Bytes, GzipError> {
@@ -171,6 +186,25 @@ mod tests {
         let packed = pack(&body).unwrap();
         assert!(packed.len() < 1_000);
         assert_eq!(unpack(packed).unwrap(), body);
+    }
+
+    /// However well it would shrink.
+    #[test]
+    fn parts_of_files_are_not_packed() {
+        let part = functions::upload::SaveFilePart {
+            file_id: 1,
+            file_part: 0,
+            bytes: Bytes::from(vec![7; 100_000]),
+        };
+        assert_eq!(pack(&part.to_bytes()), None);
+        let answer = types::upload::File {
+            type_: enums::storage::FileType::FileUnknown,
+            mtime: 0,
+            bytes: part.bytes.clone(),
+        };
+        let answer = enums::upload::File::from(answer);
+        assert_eq!(pack(&answer.to_bytes()), None);
+        assert!(pack(&part.bytes).is_some());
     }
 
     fn zlib(data: &[u8]) -> Vec<u8> {

@@ -11,8 +11,8 @@ use actogram_mtproto::{
     Now,
     pair::Direction,
     session::{
-        ServerSalts,
-        server::{Forged, Opened, ServerSession},
+        Opened, ServerSalts,
+        server::{Forged, ServerSession},
     },
 };
 use actogram_tl::{Writer, mtproto::ids};
@@ -176,7 +176,7 @@ proptest! {
             packet.resize(packet.len() + 12, 0);
             packet.resize(packet.len().next_multiple_of(16) + 8, 0);
             message::encrypt(&key, Side::Client, &mut packet);
-            let opened = Opened::open(&key, BytesMut::from(&packet[..]));
+            let opened = Opened::open(&key, Side::Client, BytesMut::from(&packet[..]));
             let Ok(opened) = opened else {
                 return Err(TestCaseError::fail("a sealed packet must open"));
             };

@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use actogram_crypto::random::Random;
+use actogram_crypto::{AuthKey, Side, random::Random};
 use actogram_mtproto::{
     handshake::{HandshakeSlots, server::NewKey},
     session::{
-        ServerSalts,
-        server::{Event, Opened, ServerSession, Strictness},
+        Opened, ServerSalts, ToSeal,
+        server::{Event, ServerSession, Strictness},
     },
     transport::{SeenHeaders, error_code},
 };
@@ -235,7 +235,7 @@ impl Hub {
             }
             return Ok(None);
         }
-        let opened = Opened::open(&key, payload)
+        let opened = Opened::open(&key, Side::Client, payload)
             .map_err(|_| Close::Error(error_code::AUTH_KEY_NOT_FOUND))?;
         let token = opened.quick_ack();
         let id = (key_id, opened.session_id());
@@ -373,6 +373,7 @@ impl Hub {
         };
         let mut sent = std::mem::take(&mut at_hand.forged);
         let (mut bytes, mut last) = (0, false);
+        let (mut sessions, mut packets) = (Vec::new(), Vec::new());
         for id in &at_hand.sessions {
             let Some((entry, salts)) = state.sessions.both(*id) else {
                 continue;
@@ -387,18 +388,24 @@ impl Hub {
             }
             entry.session.handle_timeout(now);
             while bytes < budget
-                && let Some(packet) = entry.session.poll_transmit(now, salts)
+                && let Some(packet) = entry.session.poll_unsealed(now, salts)
             {
-                bytes += packet.len();
-                let record = self.attacks.are_ordered().then(|| self.world().key(id.0));
-                match record.flatten() {
-                    None => sent.push(Sent::Packet(packet)),
-                    Some(record) => {
-                        sent.extend(self.attacks.accompany(*id, &record.key, packet, now.unix));
-                    }
-                }
+                bytes += packet.size();
+                sessions.push(*id);
+                packets.push(packet);
             }
             last |= bytes < budget && state.doomed.contains(&id.0);
+        }
+        drop(guard);
+        // Side by side, and nobody else waits for it.
+        for (id, packet) in sessions.into_iter().zip(ToSeal::seal_all(packets)) {
+            let record = self.attacks.are_ordered().then(|| self.world().key(id.0));
+            match record.flatten() {
+                None => sent.push(Sent::Packet(packet)),
+                Some(record) => {
+                    sent.extend(self.attacks.accompany(id, &record.key, packet, now.unix));
+                }
+            }
         }
         (sent, last)
     }

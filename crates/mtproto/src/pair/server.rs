@@ -7,7 +7,7 @@ use std::{
 };
 
 use actogram_crypto::{
-    AuthKey,
+    AuthKey, Side,
     random::{self, SeededRandom},
     rsa::PrivateKey,
 };
@@ -25,8 +25,8 @@ use crate::{
         server::{ServerHandshake, ServerHandshakeConfig, Transmit},
     },
     session::{
-        ServerSalts,
-        server::{Event, Opened, ServerSession},
+        Opened, ServerSalts,
+        server::{Event, ServerSession},
     },
     transport::{AcceptedObfuscation, Frame, ServerTransport, error_code},
 };
@@ -270,7 +270,7 @@ impl PairServer {
             outputs.push(Output::Error(error_code::AUTH_KEY_NOT_FOUND));
             return outputs.push(Output::Close);
         };
-        let Ok(opened) = Opened::open(key, bytes) else {
+        let Ok(opened) = Opened::open(key, Side::Client, bytes) else {
             outputs.push(Output::Error(error_code::AUTH_KEY_NOT_FOUND));
             return outputs.push(Output::Close);
         };

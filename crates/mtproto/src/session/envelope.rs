@@ -2,8 +2,7 @@
 //! (<https://core.telegram.org/mtproto/description#encrypted-message-encrypted-data>).
 
 use actogram_crypto::{
-    AuthKey, Side,
-    message::{self, HEADER},
+    message::HEADER,
     random::{self, Random},
 };
 use bytes::{Bytes, BytesMut};
@@ -16,7 +15,7 @@ const INNER_HEADER: usize = 32;
 const LEAST_PADDING: usize = 12;
 const MOST_PADDING: usize = 1024;
 
-/// What [`Envelope::seal`] adds at most.
+/// What [`Envelope::pad`] adds at most.
 const MOST_OWN_PADDING: usize = LEAST_PADDING + 15 + 15 * 16;
 
 /// The longest body that fits a frame whatever its padding.
@@ -32,10 +31,10 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// Pads and encrypts; gives the payload and its quick-ack token.
+    /// Pads: what is to be encrypted, behind room for what stands before it then.
     ///
     /// The padding is the least that fits plus up to 15 random blocks, so that lengths tell little; at most 267 bytes.
-    pub(super) fn seal(&self, key: &AuthKey, from: Side, random: &mut dyn Random) -> (Bytes, u32) {
+    pub(super) fn pad(&self, random: &mut dyn Random) -> BytesMut {
         let unpadded = INNER_HEADER + self.body.len();
         let blocks = (random::u32(random) % 16) as usize;
         let padded = (unpadded + LEAST_PADDING).next_multiple_of(16) + 16 * blocks;
@@ -49,18 +48,13 @@ impl Envelope {
         packet.extend_from_slice(&self.body);
         packet.resize(HEADER + padded, 0);
         random.fill(&mut packet[HEADER + unpadded..]);
-        let token = message::encrypt(key, from, &mut packet);
-        (packet.freeze(), token)
+        packet
     }
 
-    /// Decrypts and checks everything that does not depend on the state of a session. The body is a slice of `packet`.
-    pub(super) fn open(
-        key: &AuthKey,
-        from: Side,
-        mut packet: BytesMut,
-    ) -> Result<(Self, u32), Refused> {
-        let token = message::decrypt(key, from, &mut packet).map_err(|_| Refused::Payload)?;
-        let mut plaintext = packet.freeze().split_off(HEADER);
+    /// Reads a payload that was decrypted, and checks what does not depend on the state of a session. The body is a slice
+    /// of `packet`.
+    pub(super) fn parse(mut packet: Bytes) -> Result<Self, Refused> {
+        let mut plaintext = packet.split_off(HEADER);
         let header = plaintext.split_to(INNER_HEADER);
         let long = |at: usize| i64::from_le_bytes(std::array::from_fn(|i| header[at + i]));
         let int = |at: usize| i32::from_le_bytes(std::array::from_fn(|i| header[at + i]));
@@ -73,15 +67,12 @@ impl Envelope {
             return Err(Refused::Payload);
         }
         plaintext.truncate(length);
-        Ok((
-            Self {
-                salt: long(0),
-                session_id: long(8),
-                msg_id: long(16),
-                seq_no: int(24),
-                body: plaintext,
-            },
-            token,
-        ))
+        Ok(Self {
+            salt: long(0),
+            session_id: long(8),
+            msg_id: long(16),
+            seq_no: int(24),
+            body: plaintext,
+        })
     }
 }

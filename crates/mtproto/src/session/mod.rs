@@ -15,12 +15,14 @@ mod gzip;
 mod message_id;
 mod received;
 mod salts;
+mod sealed;
 pub mod server;
 mod wire;
 
 pub use content::ContentError;
 pub use gzip::{GzipError, MOST_INFLATED};
 pub use salts::ServerSalts;
+pub use sealed::{Opened, ToOpen, ToSeal};
 
 /// The most messages a container may hold when it is read.
 pub const MOST_IN_CONTAINER: usize = 1024;

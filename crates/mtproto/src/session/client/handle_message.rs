@@ -5,13 +5,13 @@ use actogram_tl::{
     Constructor, Decode, Function, Reader,
     mtproto::{functions, ids, types},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{ClientSession, Event, handle_rpc_result::is_rpc_result};
 use crate::{
     Now,
     session::{
-        NEWEST, OLDEST, Refused,
+        NEWEST, OLDEST, Opened, Refused,
         content::{self, Inner},
         envelope::Envelope,
         gzip::{self, Allowance},
@@ -22,8 +22,11 @@ use crate::{
 };
 
 impl ClientSession {
-    pub(super) fn handle_payload(&mut self, now: Now, payload: BytesMut) -> Result<(), Refused> {
-        let (envelope, _) = Envelope::open(&self.key, Side::Server, payload)?;
+    pub(super) fn handle_payload(&mut self, now: Now, opened: Opened) -> Result<(), Refused> {
+        if opened.key_id != self.key.id() || opened.from != Side::Server {
+            return Err(Refused::Payload);
+        }
+        let envelope = opened.envelope;
         if Some(envelope.session_id) == self.former_session_id {
             // What was still under way when this side began another session.
             self.ignored.former_session += 1;

@@ -42,14 +42,14 @@ use std::{
 };
 
 use actogram_crypto::{
-    AuthKey,
+    AuthKey, Side,
     random::{self, Random},
 };
 use actogram_tl::{Encode, mtproto::functions, tables::ResendClass};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Refused,
+    Opened, Refused,
     gzip::GzipError,
     message_id::{MessageIds, order, time},
     received::Received,
@@ -60,7 +60,7 @@ use crate::Now;
 use calls::Call;
 pub use calls::{CallId, CallRequest, CallState};
 use services::{Kind, Service};
-pub use transmit::Transmit;
+pub use transmit::{Outgoing, Transmit};
 
 /// What a session starts from.
 #[derive(Debug)]
@@ -344,7 +344,17 @@ impl ClientSession {
     /// # Errors
     /// [`Refused`]: close the connection. Nothing of the payload was used.
     pub fn handle_input(&mut self, now: Now, payload: BytesMut) -> Result<(), Refused> {
-        self.handle_payload(now, payload)
+        self.handle_payload(now, Opened::open(&self.key, Side::Server, payload)?)
+    }
+
+    /// Takes a payload that was decrypted elsewhere, see [`ToOpen`](super::ToOpen). Those of a connection are handed in in
+    /// the order in which they came.
+    ///
+    /// # Errors
+    /// [`Refused`]: it was opened with another key, or is not for this session. Close the connection; nothing of it was
+    /// used.
+    pub fn handle_opened(&mut self, now: Now, opened: Opened) -> Result<(), Refused> {
+        self.handle_payload(now, opened)
     }
 
     /// Bytes arrived that are no whole payload yet. A large answer over a slow line is no silence; for how long, is bounded.

@@ -8,6 +8,7 @@ use super::{CallFailure, CallId, CallState, ClientSession, Event, REMEMBERED_SEN
 use crate::{
     Now,
     session::{
+        ToSeal,
         content::{self, Inner, size_in_container},
         envelope::{Envelope, MOST_BODY},
         gzip,
@@ -29,6 +30,15 @@ pub struct Transmit {
     pub payload: Bytes,
     /// Whether to ask for a quick acknowledgement, where the transport can.
     pub quick_ack: bool,
+}
+
+/// The next packet, see [`ClientSession::poll_outgoing`].
+#[derive(Debug)]
+pub enum Outgoing {
+    /// It can go out.
+    Sealed(Transmit),
+    /// It is to be encrypted first.
+    Unsealed(ToSeal),
 }
 
 /// A packet being put together.
@@ -57,6 +67,18 @@ impl Packet {
 impl ClientSession {
     /// The next packet, if something is to be sent and there is a connection.
     pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
+        match self.poll_outgoing(now, usize::MAX)? {
+            Outgoing::Sealed(transmit) => Some(transmit),
+            Outgoing::Unsealed(packet) => Some(Transmit {
+                payload: packet.seal(),
+                quick_ack: false,
+            }),
+        }
+    }
+
+    /// As [`poll_transmit`](Self::poll_transmit), but packets of this many bytes and more are left for the caller to encrypt,
+    /// if no quick acknowledgement is wanted for them. All go out in the order in which they are given here.
+    pub fn poll_outgoing(&mut self, now: Now, large: usize) -> Option<Outgoing> {
         if !self.connected {
             return None;
         }
@@ -71,7 +93,7 @@ impl ClientSession {
         if packet.messages.is_empty() {
             return None;
         }
-        Some(self.seal(now, packet))
+        Some(self.pad(now, packet, large))
     }
 
     fn pack_services(&mut self, now: Now, packet: &mut Packet) {
@@ -245,7 +267,7 @@ impl ClientSession {
         }
     }
 
-    fn seal(&mut self, now: Now, packet: Packet) -> Transmit {
+    fn pad(&mut self, now: Now, packet: Packet, large: usize) -> Outgoing {
         let inner = match <[Inner; 1]>::try_from(packet.messages) {
             Ok([single]) => single,
             Err(messages) => {
@@ -277,17 +299,22 @@ impl ClientSession {
             seq_no: inner.seq_no,
             body: inner.body,
         };
-        let (payload, token) = envelope.seal(&self.key, Side::Client, &mut *self.random);
+        let padded = envelope.pad(&mut *self.random);
+        self.schedule_liveness(now);
+        let unsealed = ToSeal::new(self.key.clone(), Side::Client, padded);
+        if unsealed.size() >= large && !packet.quick_ack {
+            return Outgoing::Unsealed(unsealed);
+        }
+        let (payload, token) = unsealed.seal_with_token();
         if packet.quick_ack {
             self.quick.push_back((token, packet.calls));
             if self.quick.len() > MOST_QUICK {
                 self.quick.pop_front();
             }
         }
-        self.schedule_liveness(now);
-        Transmit {
+        Outgoing::Sealed(Transmit {
             payload,
             quick_ack: packet.quick_ack,
-        }
+        })
     }
 }

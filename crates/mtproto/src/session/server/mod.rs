@@ -26,50 +26,18 @@ use std::{
 };
 
 use actogram_crypto::{
-    AuthKey, Side,
+    AuthKey,
     random::{self, Random},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{
-    Refused, ServerSalts,
-    envelope::Envelope,
+    Opened, ServerSalts, ToSeal,
     message_id::{MessageIds, order},
     received::{Arrival, Received},
 };
 use crate::Now;
 use outgoing::Outgoing;
-
-/// A decrypted message, before its session is known.
-#[derive(Debug, Clone)]
-pub struct Opened {
-    envelope: Envelope,
-    quick_ack: u32,
-}
-
-impl Opened {
-    /// Decrypts a payload of this key.
-    ///
-    /// # Errors
-    /// [`Refused`]: close the connection, and tell the client nothing.
-    pub fn open(key: &AuthKey, payload: BytesMut) -> Result<Self, Refused> {
-        let (envelope, quick_ack) = Envelope::open(key, Side::Client, payload)?;
-        Ok(Self {
-            envelope,
-            quick_ack,
-        })
-    }
-
-    /// The session it belongs to. One that is not known yet begins with it.
-    pub fn session_id(&self) -> i64 {
-        self.envelope.session_id
-    }
-
-    /// What a client that asked for a quick acknowledgement gets.
-    pub fn quick_ack(&self) -> u32 {
-        self.quick_ack
-    }
-}
 
 /// What a session has to tell its owner.
 #[derive(Debug, Clone, PartialEq)]
@@ -338,6 +306,12 @@ impl ServerSession {
 
     /// The next packet for the connection, if there is one to send and one to send it over.
     pub fn poll_transmit(&mut self, now: Now, salts: &mut ServerSalts) -> Option<Bytes> {
+        self.poll_unsealed(now, salts).map(ToSeal::seal)
+    }
+
+    /// As [`poll_transmit`](Self::poll_transmit), to be encrypted by the caller. Packets go out in the order in which they
+    /// are given here.
+    pub fn poll_unsealed(&mut self, now: Now, salts: &mut ServerSalts) -> Option<ToSeal> {
         if self.attached {
             self.next_packet(now, salts)
         } else {
@@ -349,6 +323,8 @@ impl ServerSession {
     /// clients, which must refuse it.
     #[cfg(feature = "testing")]
     pub fn forge(&mut self, forged: &Forged) -> Bytes {
+        use super::envelope::Envelope;
+        use actogram_crypto::Side;
         let envelope = Envelope {
             salt: forged.salt,
             session_id: forged.session_id.unwrap_or(self.session_id),
@@ -356,7 +332,8 @@ impl ServerSession {
             seq_no: forged.seq_no,
             body: forged.body.clone(),
         };
-        envelope.seal(&self.key, Side::Server, &mut *self.random).0
+        let packet = envelope.pad(&mut *self.random);
+        ToSeal::new(self.key.clone(), Side::Server, packet).seal()
     }
 
     /// A fresh id for a forged message.

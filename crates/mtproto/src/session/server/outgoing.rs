@@ -13,7 +13,7 @@ use super::{Event, Fate, ServerSession};
 use crate::{
     Now,
     session::{
-        MOST_IDS, OLDEST, ServerSalts,
+        MOST_IDS, OLDEST, ServerSalts, ToSeal,
         content::{self, Inner, size_in_container},
         envelope::{Envelope, MOST_BODY},
         gzip,
@@ -234,7 +234,7 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn next_packet(&mut self, now: Now, salts: &mut ServerSalts) -> Option<Bytes> {
+    pub(super) fn next_packet(&mut self, now: Now, salts: &mut ServerSalts) -> Option<ToSeal> {
         self.renew_aged(now);
         let mut messages = Vec::new();
         let mut bytes = 0;
@@ -293,6 +293,7 @@ impl ServerSession {
             seq_no: inner.seq_no,
             body: inner.body,
         };
-        Some(envelope.seal(&self.key, Side::Server, &mut *self.random).0)
+        let packet = envelope.pad(&mut *self.random);
+        Some(ToSeal::new(self.key.clone(), Side::Server, packet))
     }
 }

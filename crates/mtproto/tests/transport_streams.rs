@@ -76,6 +76,15 @@ fn listening_client(kind: Kind, wrapping: Wrapping) -> Box<dyn Decoder> {
     Box::new(client)
 }
 
+/// Its receiving half by itself.
+fn listening_half(kind: Kind, wrapping: Wrapping) -> Box<dyn Decoder> {
+    let (mut sender, receiver) = client(kind, wrapping, 5).split();
+    sender
+        .encode(&encrypted_like(1, 1), false, &mut BytesMut::new())
+        .unwrap();
+    Box::new(receiver)
+}
+
 fn at_every_boundary(stream: &[u8], expected: &[Frame], decoder: &dyn Fn() -> Box<dyn Decoder>) {
     for cut in 0..=stream.len() {
         let (left, right) = stream.split_at(cut);
@@ -119,6 +128,55 @@ fn r12_server_streams_cut_at_every_byte_boundary() {
     for (kind, wrapping) in all_connections() {
         let (stream, expected) = downstream(kind, wrapping, &answers);
         at_every_boundary(&stream, &expected, &|| listening_client(kind, wrapping));
+        at_every_boundary(&stream, &expected, &|| listening_half(kind, wrapping));
+    }
+}
+
+/// Of large frames, as answers with parts of files are, no more is moved than what was read together with the frame before:
+/// the rest lies where the socket wrote it.
+#[test]
+fn large_frames_lie_where_they_were_read_to() {
+    const BLOCKS: usize = 65_536;
+    for (kind, wrapping) in all_connections() {
+        for most_at_a_time in [1_000, 65_536, usize::MAX] {
+            let answers = [(); 4].map(|()| Answer::Message(encrypted_like(BLOCKS, 7)));
+            let (stream, expected) = downstream(kind, wrapping, &answers);
+            let (mut sender, mut receiver) = client(kind, wrapping, 5).split();
+            sender
+                .encode(&encrypted_like(1, 1), false, &mut BytesMut::new())
+                .unwrap();
+            let (mut at, mut read_to, mut frames) = (0, Vec::new(), Vec::new());
+            while at < stream.len() {
+                let buffer = receiver.buffer(4096);
+                let room = buffer.capacity() - buffer.len();
+                let length = room.min(most_at_a_time).min(stream.len() - at);
+                read_to.push((buffer.as_ptr() as usize + buffer.len(), length));
+                buffer.extend_from_slice(&stream[at..at + length]);
+                at += length;
+                while let Some(frame) = receiver.decode().unwrap() {
+                    frames.push(frame);
+                }
+            }
+            assert_eq!(frames, expected);
+            for frame in &frames {
+                let Frame::Payload { bytes, .. } = frame else {
+                    panic!("{frame:?}");
+                };
+                let payload = bytes.as_ptr() as usize..bytes.as_ptr() as usize + bytes.len();
+                let in_place: usize = read_to
+                    .iter()
+                    .map(|(from, length)| {
+                        let end = payload.end.min(from + length);
+                        end.saturating_sub(payload.start.max(*from))
+                    })
+                    .sum();
+                let moved = bytes.len() - in_place;
+                assert!(
+                    moved <= 8192,
+                    "{kind:?}, {wrapping:?}: {moved} bytes were moved"
+                );
+            }
+        }
     }
 }
 
@@ -178,10 +236,11 @@ proptest! {
         lengths in prop::collection::vec(1usize..700, 1..8),
     ) {
         let (stream, expected) = downstream(kind, wrapping, &answers);
-        let mut client = listening_client(kind, wrapping);
-        let (got, error) = feed(&mut *client, pieces(&stream, &lengths));
-        prop_assert_eq!(error, None);
-        prop_assert_eq!(got, expected);
+        for mut client in [listening_client(kind, wrapping), listening_half(kind, wrapping)] {
+            let (got, error) = feed(&mut *client, pieces(&stream, &lengths));
+            prop_assert_eq!(error, None);
+            prop_assert_eq!(&got, &expected);
+        }
     }
 
     /// Whatever arrives, cutting changes neither the frames nor the error, and nothing panics.
@@ -204,6 +263,8 @@ proptest! {
             let whole = feed(&mut *listening_client(kind, Wrapping::Plain), [&stream[..]]);
             let cut = feed(&mut *listening_client(kind, Wrapping::Plain), pieces(&stream, &lengths));
             prop_assert_eq!(&whole, &cut);
+            let half = feed(&mut *listening_half(kind, Wrapping::Plain), pieces(&stream, &lengths));
+            prop_assert_eq!(&whole, &half);
         }
     }
 }

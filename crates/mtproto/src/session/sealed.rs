@@ -189,6 +189,7 @@ mod tests {
     use std::time::Duration;
 
     use actogram_crypto::random::{Random, SeededRandom};
+    use actogram_tl::{Decode, Encode, enums, types};
 
     use super::*;
     use crate::{
@@ -198,6 +199,7 @@ mod tests {
             client::{CallRequest, ClientSession, ClientSessionConfig, Event, Outgoing},
             server::{self, ServerSession},
         },
+        transport::{AcceptedObfuscation, ClientTransport, Frame, Kind, ServerTransport},
     };
 
     const NOW: Now = Now {
@@ -305,6 +307,86 @@ mod tests {
             }
         }
         panic!("the call did not go out");
+    }
+
+    /// From the socket's buffer to the `bytes` of the decoded answer nothing is copied, but for what was read together with
+    /// the frame's header: the part of the file lies where the socket wrote it, decrypted in place.
+    #[test]
+    fn a_part_of_a_file_stays_where_the_socket_wrote_it() {
+        let key = key(1);
+        let mut client = client(key.clone());
+        let file = types::upload::File {
+            type_: enums::storage::FileType::FileUnknown,
+            mtime: 0,
+            bytes: noise(1 << 20),
+        };
+        let call = client.call(NOW, CallRequest::new(noise(64)));
+        let mut server = ServerSession::new(
+            key.clone(),
+            client.session_id(),
+            Box::new(SeededRandom::from_seed(2)),
+        );
+        let salts = &mut ServerSalts::new(NOW.unix_seconds(), 5);
+        server.attached();
+        let random = || Box::new(SeededRandom::from_seed(3));
+        let transport = ClientTransport::new(Kind::Intermediate, None, random()).unwrap();
+        let (mut sender, mut receiver) = transport.split();
+        let mut end = ServerTransport::new(AcceptedObfuscation::default(), random());
+        let mut stream = BytesMut::new();
+        while let Some(transmit) = client.poll_transmit(NOW) {
+            sender
+                .encode(&transmit.payload, false, &mut stream)
+                .unwrap();
+            while let Some(Frame::Payload { bytes, .. }) = end.decode(&mut stream).unwrap() {
+                let opened = Opened::open(&key, Side::Client, bytes).unwrap();
+                server.handle_input(NOW, opened, salts);
+            }
+        }
+        while let Some(event) = server.poll_event() {
+            if let server::Event::Call { msg_id, .. } = event {
+                let answer = enums::upload::File::from(file.clone());
+                server.answer(NOW, msg_id, &answer.to_bytes());
+            }
+        }
+        while let Some(packet) = server.poll_transmit(NOW, salts) {
+            end.encode(&packet, &mut stream).unwrap();
+        }
+
+        let mut read_to = Vec::new();
+        let mut answer = None;
+        while !stream.is_empty() {
+            let buffer = receiver.buffer(4096);
+            let room = buffer.capacity() - buffer.len();
+            let read = stream.split_to(room.min(stream.len()));
+            read_to.push((buffer.as_ptr() as usize + buffer.len(), read.len()));
+            buffer.extend_from_slice(&read);
+            while let Some(Frame::Payload { bytes, .. }) = receiver.decode().unwrap() {
+                let packet = ToOpen::new(key.clone(), Side::Server, bytes);
+                let opened = ToOpen::open_all(vec![packet]).remove(0).unwrap();
+                client.handle_opened(NOW, opened).unwrap();
+            }
+            while let Some(event) = client.poll_event() {
+                match event {
+                    Event::Answer { call: of, body } if of == call => answer = Some(body),
+                    _ => {}
+                }
+            }
+        }
+        let decoded = enums::upload::File::from_bytes(answer.unwrap()).unwrap();
+        let enums::upload::File::File(decoded) = decoded else {
+            panic!("{decoded:?}");
+        };
+        assert!(decoded.bytes == file.bytes);
+        let start = decoded.bytes.as_ptr() as usize;
+        let lies_there: usize = read_to
+            .iter()
+            .map(|(from, length)| {
+                let end = (start + decoded.bytes.len()).min(from + length);
+                end.saturating_sub(start.max(*from))
+            })
+            .sum();
+        let copied = decoded.bytes.len() - lies_there;
+        assert!(copied <= 4096, "{copied} bytes were copied");
     }
 
     fn packet(key: &Arc<AuthKey>, from: Side, session_id: i64) -> BytesMut {

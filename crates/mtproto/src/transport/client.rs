@@ -1,8 +1,9 @@
+use actogram_crypto::ctr::Ctr256;
 use actogram_crypto::random::Random;
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::framing::{End, Framing};
-use super::obfuscation::{Streams, client_header};
+use super::obfuscation::client_header;
 use super::{Frame, FrameError, Kind, Obfuscation};
 
 /// The client's end of one connection's transport.
@@ -19,14 +20,37 @@ use super::{Frame, FrameError, Kind, Obfuscation};
 /// # Ok::<(), actogram_mtproto::transport::FrameError>(())
 /// ```
 pub struct ClientTransport {
+    sender: ClientSender,
+    receiver: ClientReceiver,
+}
+
+/// The sending half of a [`ClientTransport`].
+pub struct ClientSender {
     framing: Framing,
-    obfuscation: Option<Obfuscation>,
-    streams: Option<Streams>,
-    announced: bool,
-    buffer: BytesMut,
-    failed: Option<FrameError>,
+    /// What stands before the first frame: the transport's tag or the obfuscation header.
+    announcement: Bytes,
+    stream: Option<Ctr256>,
     random: Box<dyn Random>,
 }
+
+/// The receiving half of a [`ClientTransport`].
+pub struct ClientReceiver {
+    framing: Framing,
+    stream: Option<Ctr256>,
+    buffer: BytesMut,
+    /// How much of the buffer is without obfuscation.
+    clear: usize,
+    /// The last frame was a large one, so that the next one may be.
+    after_large: bool,
+    failed: Option<FrameError>,
+}
+
+/// A frame of this size is large: it is given room of its own.
+const LARGE: usize = 64 * 1024;
+
+/// Bytes read beyond a large frame: the next one's header, and with it how much room that one needs. They are what is copied
+/// once more then.
+const BEYOND: usize = 4 * 1024;
 
 impl ClientTransport {
     /// A transport for a new connection. Nothing is sent by it before the first frame.
@@ -36,22 +60,85 @@ impl ClientTransport {
     pub fn new(
         kind: Kind,
         obfuscation: Option<Obfuscation>,
-        random: Box<dyn Random>,
+        mut random: Box<dyn Random>,
     ) -> Result<Self, FrameError> {
-        if obfuscation.is_some() && !kind.supports_obfuscation() {
-            return Err(FrameError::ObfuscationUnsupported { kind });
-        }
+        let (announcement, send, receive) = match (kind.tag(), obfuscation) {
+            (None, Some(_)) => return Err(FrameError::ObfuscationUnsupported { kind }),
+            (None, None) => (Bytes::new(), None, None),
+            (Some(tag), Some(obfuscation)) => {
+                let (header, streams) = client_header(tag, &obfuscation, &mut *random);
+                let header = Bytes::copy_from_slice(&header);
+                (header, Some(streams.send), Some(streams.receive))
+            }
+            (Some(tag), None) if kind == Kind::Abridged => (vec![tag].into(), None, None),
+            (Some(tag), None) => (vec![tag; 4].into(), None, None),
+        };
         Ok(Self {
-            framing: Framing::new(kind, End::Client),
-            obfuscation,
-            streams: None,
-            announced: false,
-            buffer: BytesMut::new(),
-            failed: None,
-            random,
+            sender: ClientSender {
+                framing: Framing::new(kind, End::Client),
+                announcement,
+                stream: send,
+                random,
+            },
+            receiver: ClientReceiver {
+                framing: Framing::new(kind, End::Client),
+                stream: receive,
+                buffer: BytesMut::new(),
+                clear: 0,
+                after_large: false,
+                failed: None,
+            },
         })
     }
 
+    /// The two directions by themselves: for a reader and a writer that do not wait for each other.
+    #[must_use]
+    pub fn split(self) -> (ClientSender, ClientReceiver) {
+        (self.sender, self.receiver)
+    }
+
+    /// The transport in use.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.sender.kind()
+    }
+
+    /// As [`ClientSender::encode`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn encode(
+        &mut self,
+        payload: &[u8],
+        quick_ack: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), FrameError> {
+        self.sender.encode(payload, quick_ack, out)
+    }
+
+    /// Takes all of `input`, the bytes just read, and gives back the next complete frame. Call it again
+    /// with an empty `input` until it answers `None`.
+    ///
+    /// # Errors
+    /// As [`ClientReceiver::decode`].
+    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+        let bytes = input.split();
+        if self.receiver.buffer.is_empty() {
+            self.receiver.buffer = bytes;
+        } else {
+            self.receiver.buffer.unsplit(bytes);
+        }
+        self.receiver.decode()
+    }
+
+    /// Bytes received that do not make a whole frame yet.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.receiver.buffer.len()
+    }
+}
+
+impl ClientSender {
     /// The transport in use.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -71,58 +158,55 @@ impl ClientTransport {
         out: &mut BytesMut,
     ) -> Result<(), FrameError> {
         self.framing.check(payload, quick_ack)?;
-        self.announce(out);
+        out.put_slice(&std::mem::take(&mut self.announcement));
         let start = out.len();
         self.framing
             .encode(payload, quick_ack, &mut *self.random, out);
-        if let Some(streams) = &mut self.streams {
-            streams.send.apply(&mut out[start..]);
+        if let Some(stream) = &mut self.stream {
+            stream.apply(&mut out[start..]);
         }
         Ok(())
     }
+}
 
-    fn announce(&mut self, out: &mut BytesMut) {
-        if std::mem::replace(&mut self.announced, true) {
-            return;
+impl ClientReceiver {
+    /// Where the next bytes are read to: behind what is there, with room for `usual` bytes, or if a frame is under way that
+    /// is larger, for the rest of that. So a large frame lies where it was read to.
+    ///
+    /// Only append to it, and then call [`decode`](Self::decode).
+    pub fn buffer(&mut self, usual: usize) -> &mut BytesMut {
+        let room = self.buffer.capacity() - self.buffer.len();
+        match self.framing.missing(&self.buffer) {
+            Some(missing) if missing <= room => {}
+            Some(missing) => self.buffer.reserve(usual.max(missing + BEYOND)),
+            None if self.after_large => self.buffer.reserve(usual.min(BEYOND)),
+            None => self.buffer.reserve(usual),
         }
-        let kind = self.framing.kind();
-        let Some(tag) = kind.tag() else { return };
-        match self.obfuscation.take() {
-            Some(obfuscation) => {
-                let (header, streams) = client_header(tag, &obfuscation, &mut *self.random);
-                self.streams = Some(streams);
-                out.put_slice(&header);
-            }
-            None if kind == Kind::Abridged => out.put_u8(tag),
-            None => out.put_bytes(tag, 4),
-        }
+        &mut self.buffer
     }
 
-    /// Takes all of `input`, the bytes just read, and gives back the next complete frame. Call it again
-    /// with an empty `input` until it answers `None`.
+    /// The next complete frame. Call it until it answers `None` whenever something was read.
     ///
     /// # Errors
     /// The first malformed frame ends the stream: this and every later call answers its error. Close
     /// the connection.
-    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+    pub fn decode(&mut self) -> Result<Option<Frame>, FrameError> {
         if let Some(error) = &self.failed {
-            input.clear();
+            self.buffer.clear();
             return Err(error.clone());
         }
-        if !input.is_empty() {
-            let mut bytes = input.split();
-            if let Some(streams) = &mut self.streams {
-                streams.receive.apply(&mut bytes);
-            }
-            if self.buffer.is_empty() {
-                self.buffer = bytes;
-            } else {
-                self.buffer.unsplit(bytes);
-            }
+        if let Some(stream) = &mut self.stream {
+            stream.apply(&mut self.buffer[self.clear..]);
         }
-        self.framing.decode(&mut self.buffer).inspect_err(|error| {
-            self.failed = Some(error.clone());
-        })
+        let before = self.buffer.len();
+        let decoded = self.framing.decode(&mut self.buffer);
+        self.clear = self.buffer.len();
+        match &decoded {
+            Ok(Some(_)) => self.after_large = before - self.clear >= LARGE,
+            Ok(None) => {}
+            Err(error) => self.failed = Some(error.clone()),
+        }
+        decoded
     }
 
     /// Bytes received that do not make a whole frame yet.
@@ -135,11 +219,26 @@ impl ClientTransport {
 impl std::fmt::Debug for ClientTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientTransport")
+            .field("sender", &self.sender)
+            .field("receiver", &self.receiver)
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for ClientSender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientSender")
             .field("framing", &self.framing)
-            .field(
-                "obfuscated",
-                &(self.obfuscation.is_some() || self.streams.is_some()),
-            )
+            .field("obfuscated", &self.stream.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for ClientReceiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientReceiver")
+            .field("framing", &self.framing)
+            .field("obfuscated", &self.stream.is_some())
             .field("buffered", &self.buffer.len())
             .field("failed", &self.failed)
             .finish_non_exhaustive()

@@ -177,8 +177,7 @@ impl Framing {
                 }
                 Parsed::Header(header) => header,
             };
-            let trailer = if self.kind == Kind::Full { 4 } else { 0 };
-            let total = header.size + header.payload + trailer;
+            let total = self.total(&header);
             if buffer.len() < total {
                 return Ok(None);
             }
@@ -191,6 +190,19 @@ impl Framing {
             if let Some(frame) = self.classify(frame, header.quick_ack)? {
                 return Ok(Some(frame));
             }
+        }
+    }
+
+    fn total(&self, header: &Header) -> usize {
+        let trailer = if self.kind == Kind::Full { 4 } else { 0 };
+        header.size + header.payload + trailer
+    }
+
+    /// How many bytes the frame at the start of the buffer lacks, once enough of it is there to tell.
+    pub(super) fn missing(&self, buffer: &[u8]) -> Option<usize> {
+        match self.parse_header(buffer) {
+            Ok(Parsed::Header(header)) => self.total(&header).checked_sub(buffer.len()),
+            _ => None,
         }
     }
 

@@ -14,7 +14,7 @@ mod framing;
 mod obfuscation;
 mod server;
 
-pub use client::ClientTransport;
+pub use client::{ClientReceiver, ClientSender, ClientTransport};
 pub use error::FrameError;
 pub use obfuscation::{Obfuscation, ReplayGuard, Secret, SeenHeaders};
 pub use server::{AcceptedObfuscation, ServerTransport};

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 
 use actogram_crypto::random::{Random, SeededRandom};
 use actogram_mtproto::transport::{
-    AcceptedObfuscation, ClientTransport, Frame, FrameError, Kind, Obfuscation, ServerTransport,
+    AcceptedObfuscation, ClientReceiver, ClientTransport, Frame, FrameError, Kind, Obfuscation,
+    ServerTransport,
 };
 use bytes::BytesMut;
 
@@ -110,6 +111,22 @@ pub trait Decoder {
 impl Decoder for ClientTransport {
     fn next_frame(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         self.decode(input)
+    }
+}
+
+/// The receiving half by itself, filled as a socket fills it.
+impl Decoder for ClientReceiver {
+    fn next_frame(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+        loop {
+            let frame = self.decode()?;
+            if frame.is_some() || input.is_empty() {
+                return Ok(frame);
+            }
+            let buffer = self.buffer(16);
+            let room = buffer.capacity() - buffer.len();
+            assert!(room > 0);
+            buffer.extend_from_slice(&input.split_to(room.min(input.len())));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actogram_crypto::{AuthKey, Side, random::Random};
+use actogram_crypto::{Side, random::Random};
 use actogram_mtproto::{
     handshake::{HandshakeSlots, server::NewKey},
     session::{

@@ -32,6 +32,7 @@ use crate::{
     entities,
     error::CallError,
     events::{AccountEvent, ShutdownReport, ShutdownStep, StopReason},
+    satellites::SatellitesActor,
     sequencer::{CountUndone, LoggedOut, Settle, StartUpdates, UpdatesActor},
     shared::{Addresses, Shared},
     transfers::{
@@ -141,6 +142,13 @@ impl Account {
                 .under(&root)
                 .start()
         };
+        let satellites = {
+            let (shared, group) = (shared.clone(), root.group("datacenters").start());
+            supervise(move |_| SatellitesActor::new(shared.clone(), group.clone()))
+                .name("satellites")
+                .under(&root)
+                .start()
+        };
         // The actors' first turn comes after this one, so they find each other.
         shared.introduce(Addresses {
             api,
@@ -148,6 +156,7 @@ impl Account {
             connection,
             updates,
             transfers,
+            satellites,
         });
         Self {
             inner: Arc::new(Inner {

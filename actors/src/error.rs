@@ -53,15 +53,19 @@ pub enum CallError {
     /// The account cannot go on with the key it has.
     #[error("the account has stopped: {0}")]
     Stopped(StopReason),
-    /// The datacenter sends the caller to another one. Moving between datacenters is not part of this version.
-    #[error(
-        "{message}: the account lives in datacenter {dc}; moving there is not built yet: connect to datacenter {dc} from the start"
-    )]
+    /// The datacenter sends the caller to another one, and that one sent it here, or on and on.
+    #[error("{message}: datacenters send the call to and fro, last to {dc}; try again later")]
     Migration {
         /// The datacenter to go to.
         dc: i32,
         /// The error's name.
         message: String,
+    },
+    /// Nobody knows where that datacenter is.
+    #[error("no address of datacenter {dc} is known; add one to the settings")]
+    NoAddress {
+        /// The datacenter.
+        dc: i32,
     },
     /// No packet carries a call of this size. Nothing was sent.
     #[error("the call takes {length} bytes, at most {most} can be sent; cut it into parts")]
@@ -103,9 +107,10 @@ impl CallError {
     /// What the caller may do.
     pub fn class(&self) -> CallErrorClass {
         match self {
-            Self::Rpc { .. } | Self::Migration { .. } | Self::TooLarge { .. } => {
-                CallErrorClass::Rpc
-            }
+            Self::Rpc { .. }
+            | Self::Migration { .. }
+            | Self::NoAddress { .. }
+            | Self::TooLarge { .. } => CallErrorClass::Rpc,
             Self::UnknownOutcome => CallErrorClass::UnknownOutcome,
             Self::Retry(_) | Self::Store(_) => CallErrorClass::Retry,
             Self::Cancelled => CallErrorClass::Cancelled,

@@ -29,6 +29,7 @@ mod entities;
 mod error;
 mod events;
 mod init;
+mod satellites;
 pub mod sequencer;
 mod shared;
 pub mod transfers;

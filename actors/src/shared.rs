@@ -3,8 +3,8 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,8 +26,9 @@ use crate::{
     crypto_pool::CryptoPool,
     datacenter::{ConnectionActor, DatacenterActor, StopConnection},
     events::{AccountEvent, ShutdownStep, StopReason},
+    satellites::{SatellitesActor, Table},
     sequencer::UpdatesActor,
-    transfers::TransfersActor,
+    transfers::{Lanes, TransfersActor},
     updates::{MANY_QUERIES, Room, UpdateSink},
 };
 
@@ -47,6 +48,7 @@ pub(crate) struct Addresses {
     pub(crate) connection: Addr<ConnectionActor>,
     pub(crate) updates: Addr<UpdatesActor>,
     pub(crate) transfers: Addr<TransfersActor>,
+    pub(crate) satellites: Addr<SatellitesActor>,
 }
 
 /// What the actors of one account share, and its handles too.
@@ -59,6 +61,12 @@ pub(crate) struct Shared {
     pub(crate) queues: Arc<Queues>,
     pub(crate) room: Arc<Room>,
     pub(crate) channels: Channels,
+    pub(crate) satellites: Table,
+    pub(crate) lanes: Lanes,
+    /// The datacenter that calls go to.
+    dc: AtomicI32,
+    /// The account, where this is a datacenter beside its own.
+    main: Option<Weak<Self>>,
     pub(crate) origin: Instant,
     random: RandomFactory,
     ids: Mutex<Box<dyn Random>>,
@@ -97,6 +105,10 @@ impl Shared {
             queues: Arc::default(),
             room: Arc::default(),
             channels,
+            satellites: Table::default(),
+            lanes: Lanes::default(),
+            dc: AtomicI32::new(config.main_dc),
+            main: None,
             origin: Instant::now(),
             ids: Mutex::new(random()),
             random,
@@ -118,6 +130,32 @@ impl Shared {
             store,
             crypto,
         }
+    }
+
+    /// For a datacenter beside the account's own: its calls and its connection, but not its updates.
+    pub(crate) fn satellite(main: &Arc<Self>, dc: i32, channels: Channels) -> Self {
+        let mut config = main.config.clone();
+        config.main_dc = dc;
+        let (crypto, random) = (main.crypto.clone(), main.random.clone());
+        Self {
+            main: Some(Arc::downgrade(main)),
+            ..Self::new(config, crypto, random, None, channels)
+        }
+    }
+
+    /// Whether this is a datacenter beside the account's own.
+    pub(crate) fn is_satellite(&self) -> bool {
+        self.main.is_some()
+    }
+
+    /// The datacenter that calls go to.
+    pub(crate) fn dc(&self) -> i32 {
+        self.dc.load(Ordering::Acquire)
+    }
+
+    /// Calls go to this datacenter from now on.
+    pub(crate) fn set_dc(&self, dc: i32) {
+        self.dc.store(dc, Ordering::Release);
     }
 
     pub(crate) fn introduce(&self, addresses: Addresses) {
@@ -165,6 +203,16 @@ impl Shared {
     }
 
     pub(crate) fn emit(&self, event: AccountEvent) {
+        if let Some(main) = &self.main {
+            let own = matches!(
+                event,
+                AccountEvent::Stopped(_) | AccountEvent::LoggedOut { .. }
+            );
+            if let Some(main) = main.upgrade().filter(|_| !own) {
+                main.emit(event);
+            }
+            return;
+        }
         self.activity.note(self.monotonic(), &event);
         tracing::info!(account = %self.config.name, ?event, "account event");
         // Nobody listens: so be it.
@@ -292,6 +340,10 @@ impl Shared {
     }
 
     pub(crate) fn close(&self) {
+        let satellites = self.satellites.lock();
+        for satellite in satellites.unwrap_or_else(PoisonError::into_inner).values() {
+            satellite.shared.close();
+        }
         self.closing.store(true, Ordering::Release);
         self.calls.close();
         self.bytes.close();

@@ -13,14 +13,18 @@ use bytes::Bytes;
 
 use super::{Call, CallPolicy, Permits, Refusal, Turn, classify};
 use crate::{
-    datacenter::{CancelCall, SendCall},
+    datacenter::{CancelCall, NewKey, SendCall, move_to},
     error::CallError,
     events::{AccountEvent, StopReason},
+    satellites::{Purpose, Site},
     shared::Shared,
 };
 
 /// The longest pause between tries after errors of the datacenter's own.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A call is sent from datacenter to datacenter so often at most.
+const MOST_HOPS: u32 = 3;
 
 /// Takes calls and decides what follows from refusals.
 ///
@@ -185,9 +189,11 @@ impl ApiActor {
                 tracing::info!(method = call.method(), code, %message, ?pause, "the datacenter failed; trying again");
                 self.sleep(call, pause, ctx);
             }
-            Refusal::Migrate(dc) => call.settle(Err(CallError::Migration { dc, message })),
+            Refusal::Migrate(dc) => self.migrate(call, dc, message, ctx),
             Refusal::LoggedOut => {
-                self.shared.logged_out(&message);
+                if !self.shared.is_satellite() {
+                    self.shared.logged_out(&message);
+                }
                 call.settle_refused(code, message);
             }
             Refusal::Duplicated => {
@@ -195,6 +201,41 @@ impl ApiActor {
                 call.settle_refused(code, message);
             }
         }
+    }
+
+    /// Another datacenter is responsible: for this call alone, or for the account
+    /// (<https://core.telegram.org/api/errors#303-see-other>).
+    fn migrate(
+        &mut self,
+        mut call: Call,
+        dc: i32,
+        message: String,
+        ctx: &mut SupervisedContext<Self>,
+    ) {
+        call.hops += 1;
+        if self.shared.is_satellite() || call.hops > MOST_HOPS {
+            call.settle(Err(CallError::Migration { dc, message }));
+            return;
+        }
+        let alone = message.starts_with("FILE_") || message.starts_with("STATS_");
+        let shared = self.shared.clone();
+        if alone {
+            let (body, policy) = (call.body.clone(), call.policy.clone());
+            let purpose = Purpose::Calls;
+            let there = async move { shared.call_at(Site { dc, purpose }, body, policy).await };
+            ctx.spawn_body(there, |_, answer, _| match answer {
+                Ok(answer) => call.settle(answer),
+                // Its drop sees to it.
+                Err(error) => tracing::warn!(%error, "a call at another datacenter died"),
+            });
+            return;
+        }
+        tracing::info!(dc, %message, "the account moves");
+        ctx.spawn_body(move_to(shared, dc), move |actor, moved, ctx| match moved {
+            Ok(Ok(())) => actor.submit(call, ctx),
+            Ok(Err(error)) => call.settle(Err(error)),
+            Err(error) => tracing::warn!(%error, "a move to another datacenter died"),
+        });
     }
 
     fn note(&self) {
@@ -215,8 +256,15 @@ impl ApiActor {
 
     /// The server has destroyed the session already: connecting again with this key could only repeat it.
     fn duplicated(&mut self) {
+        if self.shared.is_satellite() {
+            // Another key does here; the account's own is not touched.
+            if let Some(addresses) = self.shared.addresses() {
+                addresses.datacenter.do_send(NewKey);
+            }
+            return;
+        }
         self.shared.set_me(None);
-        let dc = self.shared.config.main_dc;
+        let dc = self.shared.dc();
         self.shared.store.write(Write::DropAuthKey {
             dc,
             kind: KeyKind::Permanent,

@@ -74,6 +74,8 @@ pub(crate) struct Call {
     pub(crate) failures: u32,
     /// How long it has slept in flood waits.
     pub(crate) slept: Duration,
+    /// How often it was sent to another datacenter.
+    pub(crate) hops: u32,
     /// It was given to a session and may have been sent.
     pub(crate) given_to_session: bool,
     /// A copy of it may have been carried out, and its answer was lost.
@@ -110,6 +112,7 @@ impl Call {
             policy,
             failures: 0,
             slept: Duration::ZERO,
+            hops: 0,
             given_to_session: false,
             copy_lost: false,
             queue,
@@ -200,6 +203,7 @@ impl Call {
             policy: self.policy.clone(),
             failures: self.failures,
             slept: self.slept,
+            hops: self.hops,
             given_to_session: false,
             copy_lost: self.copy_lost || self.given_to_session,
             queue: self.queue.take(),

@@ -58,15 +58,14 @@ impl DatacenterActor {
         dc: i32,
         auth_key: actix::Addr<super::AuthKeyActor>,
     ) -> Self {
-        let addresses = shared
-            .config
-            .addresses
-            .iter()
-            .filter(|address| address.dc == dc)
-            .cloned()
-            .collect();
+        // The account may have moved since it was put together.
+        let dc = if shared.is_satellite() {
+            dc
+        } else {
+            shared.dc()
+        };
         Self {
-            dialer: Dialer::new(addresses, shared.config.connect_limits.clone()),
+            dialer: dialer(&shared, dc),
             dc,
             waiting: VecDeque::new(),
             dialing: false,
@@ -203,6 +202,12 @@ impl DatacenterActor {
     }
 }
 
+fn dialer(shared: &Shared, dc: i32) -> Dialer {
+    let addresses = shared.config.addresses.iter();
+    let addresses = addresses.filter(|address| address.dc == dc).cloned();
+    Dialer::new(addresses.collect(), shared.config.connect_limits.clone())
+}
+
 impl Actor for DatacenterActor {
     type Context = SupervisedContext<Self>;
 }
@@ -296,8 +301,9 @@ impl Handler<KeyCreated> for DatacenterActor {
             valid_until: valid_since.saturating_add(SALT_LIFETIME),
             salt: created.salt,
         };
+        let main = (!self.shared.is_satellite()).then_some(Write::MainDc(dc));
         // On the disk before it is used: a key that only the server remembers would be a session nobody can end.
-        let stored = self.shared.store.write_synced(vec![
+        let writes = [
             Write::AuthKey(record),
             Write::Salts {
                 dc,
@@ -307,8 +313,9 @@ impl Handler<KeyCreated> for DatacenterActor {
                 dc,
                 seconds: created.time_offset,
             },
-            Write::MainDc(dc),
-        ]);
+        ];
+        let writes = writes.into_iter().chain(main).collect();
+        let stored = self.shared.store.write_synced(writes);
         ctx.spawn_body(stored, move |actor, stored, ctx| match stored {
             Ok(Ok(())) => {
                 actor.key = Key::Known(UseKey {
@@ -337,7 +344,13 @@ pub(crate) struct KeyUnknown;
 impl Handler<KeyUnknown> for DatacenterActor {
     type Result = ();
 
-    fn handle(&mut self, KeyUnknown: KeyUnknown, _: &mut Self::Context) {
+    fn handle(&mut self, KeyUnknown: KeyUnknown, ctx: &mut Self::Context) {
+        if self.shared.is_satellite() {
+            // Nothing hangs on it: the account's login is carried over to another.
+            self.key = Key::Wanted;
+            self.hand_out_key(ctx);
+            return;
+        }
         // The key stays in the store: the error is not authenticated.
         self.shared.stop(StopReason::AuthKeyUnknown { dc: self.dc });
     }
@@ -353,6 +366,24 @@ impl Handler<NewKey> for DatacenterActor {
 
     fn handle(&mut self, NewKey: NewKey, ctx: &mut Self::Context) {
         self.key = Key::Wanted;
+        self.hand_out_key(ctx);
+    }
+}
+
+/// The account lives in another datacenter now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Moved(pub(crate) i32);
+
+impl Handler<Moved> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, Moved(dc): Moved, ctx: &mut Self::Context) {
+        self.dc = dc;
+        self.dialer = dialer(&self.shared, dc);
+        // Who waits for a stream waits for one to the former datacenter.
+        self.waiting.clear();
+        self.key = Key::Unread;
         self.hand_out_key(ctx);
     }
 }

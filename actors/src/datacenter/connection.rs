@@ -167,9 +167,7 @@ impl ConnectionActor {
         self.shared.emit(AccountEvent::Connected {
             dc: dialed.address.dc,
         });
-        if let Some(addresses) = self.shared.addresses() {
-            addresses.updates.do_send(Connected);
-        }
+        self.tell_followers(Connected);
         self.pump(ctx);
     }
 
@@ -201,7 +199,7 @@ impl ConnectionActor {
             session.disconnected();
         }
         self.shared.emit(AccountEvent::Disconnected {
-            dc: self.shared.config.main_dc,
+            dc: self.shared.dc(),
             why: why.to_owned(),
         });
         if !open.worked
@@ -335,7 +333,7 @@ impl ConnectionActor {
 
     /// Returns whether the connection is still there.
     fn on_event(&mut self, event: Event, ctx: &mut SupervisedContext<Self>) -> bool {
-        let dc = self.shared.config.main_dc;
+        let dc = self.shared.dc();
         match event {
             Event::Answer { call, body } => self.answered(call, body),
             Event::RpcError {
@@ -369,8 +367,8 @@ impl ConnectionActor {
                     call.settle(Err(CallError::UnknownOutcome));
                 }
             }
-            Event::Update(body) => self.tell_updates(RawUpdates(body)),
-            Event::SessionLost => self.tell_updates(SessionLost),
+            Event::Update(body) => self.tell_followers(RawUpdates(body)),
+            Event::SessionLost => self.tell_followers(SessionLost),
             Event::Salt(salt) => {
                 let valid_since = self.server_second();
                 let salts = vec![SaltRecord {
@@ -407,6 +405,17 @@ impl ConnectionActor {
     {
         if let Some(addresses) = self.shared.addresses() {
             addresses.updates.do_send(message);
+        }
+    }
+
+    /// Tells what concerns the account's updates, which only its own datacenter sends.
+    fn tell_followers<M>(&self, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        crate::sequencer::UpdatesActor: Handler<M>,
+    {
+        if !self.shared.is_satellite() {
+            self.tell_updates(message);
         }
     }
 

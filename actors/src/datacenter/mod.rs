@@ -4,6 +4,7 @@ mod actor;
 mod auth_key;
 mod connection;
 mod dialer;
+mod migration;
 mod socket;
 
 pub use actor::DatacenterActor;
@@ -14,3 +15,4 @@ pub use auth_key::AuthKeyActor;
 pub(crate) use auth_key::CreateKey;
 pub use connection::ConnectionActor;
 pub(crate) use connection::{CancelCall, CloseConnection, SendCall, StopConnection, UseKey};
+pub(crate) use migration::move_to;

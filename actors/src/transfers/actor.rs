@@ -80,6 +80,7 @@ impl<J: Job> TransferActor<J> {
             report(&actor.progress, &*job, state);
             let lost = || TransferError::Lost("nothing came of it".to_owned());
             let ended = ended.and_then(|()| job.output().ok_or_else(lost));
+            job.close();
             drop(job);
             if let Some(told) = actor.told.take() {
                 // Whoever waited may be gone.
@@ -148,7 +149,19 @@ async fn drive<J: Job>(
         tokio::select! {
             // The sender is with the actor, which outlives this.
             _ = orders.changed() => {}
-            Some(event) = flying.next() => lock(&job).settle(event)?,
+            Some(event) = flying.next() => {
+                let settled = lock(&job).settle(event);
+                if settled.is_err() {
+                    // Whoever hears of the end finds the file closed.
+                    while !lock(&job).is_home()
+                        && let Some(event) = flying.next().await
+                    {
+                        // One error is told, the first.
+                        let _ = lock(&job).settle(event);
+                    }
+                    return settled;
+                }
+            }
         }
     }
 }

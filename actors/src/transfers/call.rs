@@ -7,6 +7,7 @@ use actogram_tl::{Decode as _, Function};
 use super::TransferError;
 use crate::{
     api::{CallPolicy, Refusal, classify},
+    satellites::{Purpose, Site},
     shared::Shared,
 };
 
@@ -17,7 +18,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// they are about all its parts. The call ends with its future.
 pub(super) async fn call<F: Function>(
     shared: &Arc<Shared>,
-    _dc: i32,
+    dc: i32,
     function: &F,
 ) -> Result<F::Response, TransferError> {
     let policy = CallPolicy {
@@ -25,7 +26,13 @@ pub(super) async fn call<F: Function>(
         ..CallPolicy::default()
     };
     let body = function.to_bytes();
-    let answer = shared.invoke(body, policy.cancel_on_drop(), None).await;
+    let lane = shared.lanes.enter(dc, dc == shared.dc());
+    let site = Site {
+        dc,
+        purpose: Purpose::Files(lane.number()),
+    };
+    let answer = shared.call_at(site, body, policy.cancel_on_drop()).await;
+    lane.leave(answer.is_ok());
     let answer = answer.map_err(|source| TransferError::Call {
         method: F::NAME,
         source,

@@ -97,6 +97,9 @@ impl Default for DownloadOptions {
 /// How often, in a row, a part is asked for again that the connection lost.
 const MOST_TRIES: u32 = 5;
 
+/// A file is looked for in so many other datacenters.
+const MOST_MOVES: u32 = 3;
+
 /// The pause before that.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -164,6 +167,8 @@ pub(crate) struct DownloadJob {
     reference: Reference,
     /// How often there was a new reference.
     references: u32,
+    /// How often the datacenter said that the file is in another.
+    moves: u32,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -189,6 +194,7 @@ impl DownloadJob {
             hold: Hold::None,
             reference: Reference::Good,
             references: 0,
+            moves: 0,
             cancelled,
         };
         if left_over == 0 {
@@ -303,6 +309,13 @@ impl DownloadJob {
                 }
                 None => return Err(TransferError::Call { method, source }),
             },
+            CallError::Migration { dc, .. } if self.moves < MOST_MOVES => {
+                // Parts under way were sent there, too: that is one move.
+                if *dc != self.source.dc {
+                    self.moves += 1;
+                    self.source.dc = *dc;
+                }
+            }
             other if other.class() == CallErrorClass::Retry && self.tries < MOST_TRIES => {
                 self.tries += 1;
                 if self.hold == Hold::None {
@@ -450,6 +463,14 @@ impl Job for DownloadJob {
         if self.sink.is_none() {
             self.stage = Stage::LeftOver;
         }
+    }
+
+    fn is_home(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    fn close(&mut self) {
+        self.sink = None;
     }
 
     fn cancel(&mut self) {

@@ -10,6 +10,7 @@ mod actor;
 mod call;
 mod disk;
 mod download;
+mod lanes;
 mod plan;
 mod sink;
 mod source;
@@ -25,6 +26,7 @@ pub use actor::{CancelTransfer, GetProgress, PauseTransfer, ResumeTransfer};
 pub(crate) use disk::Disk;
 pub(crate) use download::DownloadJob;
 pub use download::{DownloadOptions, DownloadSource, Refresh};
+pub(crate) use lanes::Lanes;
 pub use plan::{LARGEST_FILE, LARGEST_PART, PartFault};
 pub use sink::{ChannelSink, FileSink, Io, MemorySink, NullSink, Sink, WriterSink};
 pub use source::{BytesSource, FileSource, ReaderSource, Source};
@@ -273,6 +275,12 @@ pub(crate) trait Job: 'static {
 
     /// Those who carried parts out are gone; they are to be carried out again.
     fn revive(&mut self);
+
+    /// Whether no part that is under way has what takes or gives the bytes.
+    fn is_home(&self) -> bool;
+
+    /// It has ended: nobody writes or reads any more.
+    fn close(&mut self);
 
     /// It was cancelled: what was written is of no use.
     fn cancel(&mut self);

@@ -426,6 +426,14 @@ impl Job for UploadJob {
         }
     }
 
+    fn is_home(&self) -> bool {
+        self.source.is_some()
+    }
+
+    fn close(&mut self) {
+        self.source = None;
+    }
+
     fn cancel(&mut self) {
         self.source = None;
     }
@@ -438,7 +446,7 @@ async fn save(
     total: Option<i32>,
     part: Ready,
 ) -> Result<(), TransferError> {
-    let dc = shared.config.main_dc;
+    let dc = shared.dc();
     let saved = if big {
         let function = functions::upload::SaveBigFilePart {
             file_id: id,

@@ -35,6 +35,10 @@ impl State {
             return false;
         }
         let identity = world.state().identity(id.0);
+        if world.state().account_of(identity).is_none() {
+            // There is no login to be lost.
+            return false;
+        }
         let carries = |other: &Connection, wanted: &dyn Fn(SessionId) -> bool| {
             let mut sessions = other.sessions.iter();
             sessions.any(|of| world.state().identity(of.0) == identity && wanted(*of))

@@ -4,7 +4,10 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use crate::network_support::*;
-use actogram_local_datacenter::{KeySharing, LocalDatacenter};
+use actogram_local_datacenter::{
+    KeySharing, LocalDatacenter,
+    model::{Endpoint, Role},
+};
 use actogram_mtproto::{
     handshake::client::ClientHandshakeConfig,
     session::client::CallId,
@@ -35,15 +38,17 @@ async fn r9_a_temporary_key_that_ended_is_told_by_a_transport_error() {
     assert_eq!(client.finish(call).await, Ok(refused));
 
     // Whether it is used by the client …
+    let operator = datacenter.operator();
+    let before = operator.counters().executed("help.getConfig");
     datacenter.clock().set_skew(1000);
     let call = client.start(&CONFIG);
     assert_eq!(client.finish(call).await, GONE);
+    assert_eq!(operator.counters().executed("help.getConfig"), before);
     // … or by the datacenter.
     datacenter.clock().set_skew(0);
     client.reconnect().await;
     client.finish(call).await.unwrap();
     let late = Duration::from_secs(500);
-    let operator = datacenter.operator();
     operator.delay_answers("help.getConfig", late, 1);
     let before = operator.counters().executed("help.getConfig");
     let call = client.start(&CONFIG);
@@ -54,7 +59,13 @@ async fn r9_a_temporary_key_that_ended_is_told_by_a_transport_error() {
     // Whoever makes a key now lets the datacenter see what time it is.
     let mut other = Client::connect(&datacenter).await;
     other.invoke(&CONFIG).await.unwrap();
+    let said = client.sent_payloads.len();
     assert_eq!(client.finish(call).await, GONE);
+    assert_eq!(
+        client.sent_payloads.len(),
+        said,
+        "it is told without having asked"
+    );
 }
 
 #[tokio::test]
@@ -101,9 +112,32 @@ async fn r9_a_key_at_two_addresses_is_told_that_it_was_copied() {
     let call = other_place.start(&STATE);
     assert_eq!(answered(&mut other_place, call).await, duplicated());
     // Nobody has the login now, and nobody gets another with this key.
-    for client in [&mut first, &mut same_place, &mut other_place] {
+    for (client, cut) in [
+        (&mut first, &[End::Closed][..]),
+        (&mut same_place, &[End::Closed]),
+        (&mut other_place, &[]),
+    ] {
         let call = client.start(&CONFIG);
-        assert_eq!(answered(client, call).await, duplicated());
+        let (outcome, ends) = client.finish_whatever_happens(call).await;
+        assert_eq!((outcome, &ends[..]), (duplicated(), cut));
+    }
+}
+
+#[tokio::test]
+async fn listeners_for_files_are_used_from_anywhere() {
+    let builder = builder().endpoint(Endpoint::media_only(2));
+    let datacenter = builder.start().await.unwrap();
+    let mut all = datacenter.endpoints();
+    let media = all.find(|(endpoint, _)| endpoint.role == Role::MediaOnly);
+    let media = media.unwrap().1;
+    datacenter.set_key_sharing(KeySharing::OneAddress);
+    let mut main = Client::connect(&datacenter).await;
+    main.log_in(&datacenter, "reading_bot").await;
+    let mut elsewhere = main.twin(Ipv4Addr::new(127, 0, 0, 2)).await;
+    main.reconnect_to(media).await;
+    for _ in 0..2 {
+        main.invoke(&CONFIG).await.unwrap();
+        elsewhere.invoke(&CONFIG).await.unwrap();
     }
 }
 

@@ -33,6 +33,7 @@ fn scene(length: usize) -> Scene {
         at(Endpoint::main(2)),
         at(Endpoint::main(4)),
         at(Endpoint::cdn(CDN)),
+        at(Endpoint::cdn(CDN + 1)),
     ]);
     let (mut alice, id) = rig.person("Alice");
     let bytes: Vec<u8> = (0..length as u32)
@@ -245,6 +246,9 @@ fn tokens_are_good_for_one_file_at_one_place() {
     let invalid = || "400 FILE_TOKEN_INVALID".to_owned();
     assert_eq!(scene.ask(b"?", 0, 4096).unwrap_err(), invalid());
     assert_eq!(scene.hashes(b"?", 0).unwrap_err(), invalid());
+    scene.edge.dc_id = CDN + 1;
+    assert_eq!(scene.ask(&token, 0, 4096).unwrap_err(), invalid());
+    scene.edge.dc_id = CDN;
     let request = scene.request_token(&token, 0);
     assert_eq!(scene.reupload(b"?", &request).unwrap_err(), invalid());
     for wrong in [b"?".to_vec(), Vec::new(), token.clone()] {
@@ -291,9 +295,14 @@ fn tokens_are_good_for_one_file_at_one_place() {
     let request = scene.request_token(&token, 0);
     scene.reupload(&token, &request).unwrap();
     assert_eq!(scene.part(&redirect, 0, 4096), scene.bytes[..4096]);
+    operate(&mut scene.rig, |operator| operator.forget_at_cdn(id)).unwrap();
+    let before = scene.request_token(&token, 0);
     operate(&mut scene.rig, |operator| operator.renew_cdn_token(id)).unwrap();
     assert_eq!(scene.ask(&token, 0, 4096).unwrap_err(), invalid());
     assert_eq!(scene.hashes(&token, 0).unwrap_err(), invalid());
+    let renewed = scene.redirect(0);
+    let stale = scene.reupload(&renewed.file_token, &before).unwrap_err();
+    assert_eq!(stale, "400 REQUEST_TOKEN_INVALID");
     let renewed = scene.ready();
     assert_ne!(renewed.file_token[..], token[..]);
     assert_eq!(scene.part(&renewed, 8192, 4096), scene.bytes[8192..]);
@@ -351,7 +360,7 @@ fn a_cdn_serves_parts_alone_and_nobody_else_does() {
     operate(rig, |operator| {
         assert_eq!(operator.serve_by_cdn(1, CDN), Err(unknown.clone()));
         assert_eq!(operator.forget_at_cdn(1), Err(unknown));
-        for dc_id in [2, 204] {
+        for dc_id in [2, 205] {
             let no_cdn = Err(OperatorError::Cdn { dc_id });
             assert_eq!(operator.serve_by_cdn(document, dc_id), no_cdn);
         }

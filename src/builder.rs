@@ -9,7 +9,7 @@ use actogram_actors::{
 use actogram_actors::{Connecting, Io};
 use actogram_crypto::rsa::PublicKey;
 #[cfg(feature = "local")]
-use actogram_local_datacenter::LocalDatacenter;
+use actogram_local_datacenter::{LocalDatacenter, model::Role};
 use actogram_runtime::{Child, Escalation, Failures, LoopRegistry, supervise};
 use actogram_store::Store;
 use tokio::runtime::Handle;
@@ -19,6 +19,10 @@ use crate::{
     api::Credentials,
     dispatcher::{DispatcherActor, Handlers, Queues},
 };
+
+/// Datacenters of this process are looked for up to this number.
+#[cfg(feature = "local")]
+const MOST_LOCAL: i32 = 5;
 
 /// What stands for "nowhere" as a session file.
 const MEMORY: &str = ":memory:";
@@ -111,8 +115,11 @@ impl ClientBuilder {
             // Without sockets: its connections are made here.
             None => {
                 let connect = datacenter.connector();
-                self.connector = Some(Arc::new(move |_: &DatacenterAddress| -> Connecting {
-                    let stream = connect();
+                let others: std::collections::BTreeMap<i32, _> = (1..=MOST_LOCAL)
+                    .filter_map(|dc| Some((dc, datacenter.connector_to(dc, Role::Main)?)))
+                    .collect();
+                self.connector = Some(Arc::new(move |address: &DatacenterAddress| -> Connecting {
+                    let stream = others.get(&address.dc).map_or_else(&connect, |to| to());
                     Box::pin(async { Ok(Box::new(stream) as Box<dyn Io>) })
                 }));
                 DatacenterAddress::new(datacenter.dc_id(), "local", 1)

@@ -84,6 +84,7 @@ impl Account {
             engine.random(),
             record.self_user,
             Channels::new(root.group("channels").start(), &record.channels),
+            record.dc_options.clone(),
         ));
         // Without a login, a position is what a former one left.
         let position = record.self_user.and(record.position);

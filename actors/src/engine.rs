@@ -281,11 +281,9 @@ impl Engine {
         let record = config.store.account(config.name.as_str()).load().await?;
         let mut config = config;
         config.main_dc = record.main_dc.unwrap_or(config.main_dc);
-        if !config
-            .addresses
-            .iter()
-            .any(|address| address.dc == config.main_dc)
-        {
+        let configured = config.addresses.iter().any(|it| it.dc == config.main_dc);
+        let told = record.dc_options.iter().any(|it| it.dc == config.main_dc);
+        if !configured && !told {
             return Err(OpenError::NoAddress { dc: config.main_dc });
         }
         if config.rsa_keys.is_empty() {

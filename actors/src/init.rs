@@ -36,6 +36,20 @@ impl InitConnection {
         }
     }
 
+    /// What is told to those who need to know nothing (<https://core.telegram.org/cdn>).
+    pub(crate) fn anonymous(&self) -> Self {
+        let nothing = || "n/a".to_owned();
+        Self {
+            api_id: self.api_id,
+            device_model: nothing(),
+            system_version: nothing(),
+            app_version: nothing(),
+            system_lang_code: "en".to_owned(),
+            lang_pack: String::new(),
+            lang_code: "en".to_owned(),
+        }
+    }
+
     /// `invokeWithLayer` around `initConnection`, encoded up to the query.
     pub(crate) fn prefix(&self) -> Bytes {
         let init = functions::InitConnection {

@@ -27,7 +27,7 @@ use tokio::{
 use crate::{
     api::{ApiActor, CallPolicy},
     channels::Channels,
-    datacenter::{AuthKeyActor, ConnectionActor, DatacenterActor, NewKey},
+    datacenter::{AuthKeyActor, ConnectionActor, DatacenterActor, NewKey, StopConnection},
     error::CallError,
     shared::{Addresses, Shared},
 };
@@ -58,6 +58,8 @@ pub(crate) enum Purpose {
     Calls,
     /// Parts of files, over one of several connections.
     Files(u8),
+    /// Parts of files that a CDN has.
+    Cdn,
 }
 
 /// A datacenter beside the account's own.
@@ -112,6 +114,7 @@ impl Satellite {
                 Err(error @ CallError::Rpc { code: 401, .. }) => {
                     // The key itself is no good there any more.
                     if let Some(addresses) = self.shared.addresses() {
+                        addresses.connection.do_send(StopConnection);
                         addresses.datacenter.do_send(NewKey);
                     }
                     last = error;
@@ -166,6 +169,7 @@ impl Shared {
             // At the account's own datacenter it is the same key: then the account is logged out.
             if let Err(CallError::Rpc { code: 401, .. }) = &answer
                 && site.dc != self.dc()
+                && site.purpose != Purpose::Cdn
             {
                 satellite.log_in(self, seen).await?;
                 let again = satellite.shared.invoke(body.clone(), policy.clone(), None);
@@ -184,15 +188,8 @@ impl Shared {
     }
 
     /// The satellite there, which is made if there is none.
-    async fn reach(&self, site: Site) -> Result<Busy, CallError> {
-        let known = self
-            .config
-            .addresses
-            .iter()
-            .any(|address| address.dc == site.dc);
-        if !known {
-            return Err(CallError::NoAddress { dc: site.dc });
-        }
+    async fn reach(self: &Arc<Self>, site: Site) -> Result<Busy, CallError> {
+        self.locate(site.dc, site.purpose).await?;
         let Some(addresses) = self.addresses() else {
             return Err(CallError::Retry(
                 "the account is being put together".to_owned(),
@@ -230,10 +227,11 @@ impl SatellitesActor {
         let name = match site.purpose {
             Purpose::Calls => format!("datacenter {}", site.dc),
             Purpose::Files(lane) => format!("files at {}, {lane}", site.dc),
+            Purpose::Cdn => format!("cdn {}", site.dc),
         };
         let group = self.group.group(name).start();
         let channels = Channels::new(group.clone(), &AccountRecord::default().channels);
-        let shared = Arc::new(Shared::satellite(&self.main, site.dc, channels));
+        let shared = Arc::new(Shared::satellite(&self.main, site, channels));
         let auth_key = {
             let shared = shared.clone();
             supervise(move |_| AuthKeyActor::new(shared.clone()))

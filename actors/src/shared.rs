@@ -12,7 +12,7 @@ use std::{
 use actix::Addr;
 use actogram_crypto::random::{self, Random};
 use actogram_mtproto::Now;
-use actogram_store::{AccountStore, SelfUser, Write};
+use actogram_store::{AccountStore, DcOption, SelfUser, Write};
 use tokio::{
     sync::{Notify, Semaphore, broadcast, watch},
     time::Instant,
@@ -24,9 +24,9 @@ use crate::{
     channels::Channels,
     config::AccountConfig,
     crypto_pool::CryptoPool,
-    datacenter::{ConnectionActor, DatacenterActor, StopConnection},
+    datacenter::{ConnectionActor, DatacenterActor, Options, StopConnection},
     events::{AccountEvent, ShutdownStep, StopReason},
-    satellites::{SatellitesActor, Table},
+    satellites::{Purpose, SatellitesActor, Site, Table},
     sequencer::UpdatesActor,
     transfers::{Lanes, TransfersActor},
     updates::{MANY_QUERIES, Room, UpdateSink},
@@ -62,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) room: Arc<Room>,
     pub(crate) channels: Channels,
     pub(crate) satellites: Table,
+    pub(crate) options: Options,
     pub(crate) lanes: Lanes,
     /// The datacenter that calls go to.
     dc: AtomicI32,
@@ -93,6 +94,7 @@ impl Shared {
         random: RandomFactory,
         me: Option<SelfUser>,
         channels: Channels,
+        options: Vec<DcOption>,
     ) -> Self {
         let store = config.store.account(config.name.as_str());
         Self {
@@ -106,6 +108,7 @@ impl Shared {
             room: Arc::default(),
             channels,
             satellites: Table::default(),
+            options: Options::new(options),
             lanes: Lanes::default(),
             dc: AtomicI32::new(config.main_dc),
             main: None,
@@ -133,13 +136,19 @@ impl Shared {
     }
 
     /// For a datacenter beside the account's own: its calls and its connection, but not its updates.
-    pub(crate) fn satellite(main: &Arc<Self>, dc: i32, channels: Channels) -> Self {
+    pub(crate) fn satellite(main: &Arc<Self>, site: Site, channels: Channels) -> Self {
         let mut config = main.config.clone();
-        config.main_dc = dc;
+        config.main_dc = site.dc;
+        config.addresses = main.candidates(site.dc, site.purpose);
+        if site.purpose == Purpose::Cdn {
+            // A key of the one must never do for the other, and a CDN is told nothing.
+            config.rsa_keys = main.options.cdn_keys(site.dc);
+            config.init = config.init.anonymous();
+        }
         let (crypto, random) = (main.crypto.clone(), main.random.clone());
         Self {
             main: Some(Arc::downgrade(main)),
-            ..Self::new(config, crypto, random, None, channels)
+            ..Self::new(config, crypto, random, None, channels, Vec::new())
         }
     }
 

@@ -136,6 +136,8 @@ async fn what_a_dead_process_left_is_gone_on_from_if_it_is_right() {
         (longer, whole + (2 << 20)),
     ] {
         std::fs::write(&name, &there).unwrap();
+        // Parts of the one before may still be on their way.
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let before = place.count("upload.getFile");
         let saved = place.api.download(&message).save(&path).await.unwrap();
         assert!(

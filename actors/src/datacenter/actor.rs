@@ -13,6 +13,7 @@ use crate::{
     config::DatacenterAddress,
     connector::Io,
     events::{AccountEvent, StopReason},
+    satellites::Purpose,
     shared::Shared,
 };
 
@@ -203,9 +204,13 @@ impl DatacenterActor {
 }
 
 fn dialer(shared: &Shared, dc: i32) -> Dialer {
-    let addresses = shared.config.addresses.iter();
-    let addresses = addresses.filter(|address| address.dc == dc).cloned();
-    Dialer::new(addresses.collect(), shared.config.connect_limits.clone())
+    // A satellite has nothing but its own addresses, whatever they are for.
+    let addresses = if shared.is_satellite() {
+        shared.config.addresses.clone()
+    } else {
+        shared.candidates(dc, Purpose::Calls)
+    };
+    Dialer::new(addresses, shared.config.connect_limits.clone())
 }
 
 impl Actor for DatacenterActor {

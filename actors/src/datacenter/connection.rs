@@ -34,6 +34,9 @@ use crate::{
 /// Connections in a row that must be answered "no such key" before it is believed.
 const KEY_UNKNOWN: u32 = 5;
 
+/// The same where another key costs nothing but a key exchange.
+const SATELLITE_KEY_UNKNOWN: u32 = 2;
+
 /// Owns the session with a datacenter and every call in it. Sockets come and go; the session stays.
 ///
 /// ```text
@@ -277,7 +280,11 @@ impl ConnectionActor {
             error_code::INVALID_DC => "this address is not of that datacenter (-444)".to_owned(),
             other => format!("transport error {other}"),
         };
-        if self.keys_unknown >= KEY_UNKNOWN {
+        let enough = match self.shared.is_satellite() {
+            true => SATELLITE_KEY_UNKNOWN,
+            false => KEY_UNKNOWN,
+        };
+        if self.keys_unknown >= enough {
             if let Some(addresses) = self.shared.addresses() {
                 addresses.datacenter.do_send(KeyUnknown);
             }

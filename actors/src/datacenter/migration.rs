@@ -6,7 +6,7 @@ use actogram_store::Write;
 use actogram_tl::{Decode as _, Encode as _, enums, functions};
 
 use super::{StopConnection, actor::Moved};
-use crate::{api::CallPolicy, error::CallError, shared::Shared};
+use crate::{api::CallPolicy, error::CallError, satellites::Purpose, shared::Shared};
 
 /// Makes another datacenter the account's own. A login is taken along, if there is one
 /// (<https://core.telegram.org/api/datacenter#authorization-transfer>).
@@ -18,10 +18,7 @@ pub(crate) async fn move_to(shared: Arc<Shared>, dc: i32) -> Result<(), CallErro
         // Another call was sent there, too, and was faster.
         return Ok(());
     }
-    let mut addresses = shared.config.addresses.iter();
-    if !addresses.any(|address| address.dc == dc) {
-        return Err(CallError::NoAddress { dc });
-    }
+    shared.locate(dc, Purpose::Calls).await?;
     let login = match shared.me() {
         Some(_) => exported(&shared, dc).await,
         None => None,

@@ -5,6 +5,7 @@ mod auth_key;
 mod connection;
 mod dialer;
 mod migration;
+mod options;
 mod socket;
 
 pub use actor::DatacenterActor;
@@ -16,3 +17,4 @@ pub(crate) use auth_key::CreateKey;
 pub use connection::ConnectionActor;
 pub(crate) use connection::{CancelCall, CloseConnection, SendCall, StopConnection, UseKey};
 pub(crate) use migration::move_to;
+pub(crate) use options::Options;

@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use actogram_tl::{Decode as _, Function};
+use bytes::Bytes;
 
 use super::TransferError;
 use crate::{
     api::{CallPolicy, Refusal, classify},
+    error::CallError,
     satellites::{Purpose, Site},
     shared::Shared,
 };
@@ -33,6 +35,13 @@ pub(super) async fn call<F: Function>(
     };
     let answer = shared.call_at(site, body, policy.cancel_on_drop()).await;
     lane.leave(answer.is_ok());
+    decode::<F>(answer)
+}
+
+/// Reads an answer as the method's result.
+pub(super) fn decode<F: Function>(
+    answer: Result<Bytes, CallError>,
+) -> Result<F::Response, TransferError> {
     let answer = answer.map_err(|source| TransferError::Call {
         method: F::NAME,
         source,

@@ -14,12 +14,13 @@ use std::{
 };
 
 use actogram_crypto::sha::sha256;
-use actogram_tl::{enums, functions};
+use actogram_tl::{enums, functions, types};
 use bytes::Bytes;
 
 use super::{
     BUDGET, Flight, Job, Sink, TransferError,
     call::{call, wait_of},
+    cdn::{CdnFault, CdnFile},
     plan::{DownloadPlan, LARGEST_PART, Part},
 };
 use crate::{
@@ -107,6 +108,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) enum Event {
     /// A part, asked for by the reference of this number.
     Came(Part, u32, Result<Bytes, TransferError>),
+    /// The file is to be had at a CDN, or there no more.
+    Redirected(Part, Result<CdnFile, CdnFault>),
     Waited,
     Wrote(Box<dyn Sink>, u64, io::Result<()>),
     Refreshed(Option<enums::InputFileLocation>),
@@ -170,6 +173,17 @@ pub(crate) struct DownloadJob {
     /// How often the datacenter said that the file is in another.
     moves: u32,
     cancelled: Arc<AtomicBool>,
+    cdn: Cdn,
+}
+
+/// Whether parts come from a CDN.
+enum Cdn {
+    /// The datacenter may send us to one.
+    Possible,
+    /// It did.
+    At(Arc<CdnFile>),
+    /// One was wrong: everything comes from the datacenter.
+    Never,
 }
 
 impl DownloadJob {
@@ -196,6 +210,7 @@ impl DownloadJob {
             references: 0,
             moves: 0,
             cancelled,
+            cdn: Cdn::Possible,
         };
         if left_over == 0 {
             job.open(0);
@@ -232,7 +247,12 @@ impl DownloadJob {
         let (shared, location) = (self.shared.clone(), self.source.location.clone());
         let (dc, check) = (self.source.dc, self.options.check_hashes);
         async move {
-            let bytes = get_part(&shared, dc, location.clone(), part).await?;
+            let got = get_part(&shared, dc, location.clone(), part, false).await?;
+            let Got::Bytes(bytes) = got else {
+                return Err(TransferError::Unexpected(
+                    "a redirect to a CDN, of which it was told that we know none",
+                ));
+            };
             if check && !bytes.is_empty() {
                 compare(&shared, dc, location, part, bytes.clone()).await?;
             }
@@ -367,10 +387,55 @@ impl DownloadJob {
             return None;
         }
         let part = self.plan.ask()?;
-        let (fetch, asked_by) = (self.fetch(part), self.references);
+        let (shared, asked_by, dc) = (self.shared.clone(), self.references, self.source.dc);
+        if let Cdn::At(file) = &self.cdn {
+            let (file, limit) = (file.clone(), u64::from(part.limit));
+            let size = self.source.size;
+            let expected = size.map(|size| size.saturating_sub(part.offset).min(limit));
+            return Some(Box::pin(async move {
+                match file.part(&shared, dc, part, expected).await {
+                    Ok(bytes) => Event::Came(part, asked_by, Ok(bytes)),
+                    Err(fault) => Event::Redirected(part, Err(fault)),
+                }
+            }));
+        }
+        if let Cdn::Possible = self.cdn {
+            let (location, check) = (self.source.location.clone(), self.options.check_hashes);
+            return Some(Box::pin(async move {
+                match get_part(&shared, dc, location.clone(), part, true).await {
+                    Ok(Got::Redirect(redirect)) => Event::Redirected(part, CdnFile::of(*redirect)),
+                    Ok(Got::Bytes(bytes)) => {
+                        let checked = match check && !bytes.is_empty() {
+                            true => compare(&shared, dc, location, part, bytes.clone()).await,
+                            false => Ok(()),
+                        };
+                        Event::Came(part, asked_by, checked.map(|()| bytes))
+                    }
+                    Err(error) => Event::Came(part, asked_by, Err(error)),
+                }
+            }));
+        }
+        let fetch = self.fetch(part);
         Some(Box::pin(
             async move { Event::Came(part, asked_by, fetch.await) },
         ))
+    }
+
+    fn redirected(&mut self, part: Part, file: Result<CdnFile, CdnFault>) {
+        self.plan.failed(part);
+        match file {
+            Ok(file) => {
+                if matches!(self.cdn, Cdn::Possible) {
+                    self.cdn = Cdn::At(Arc::new(file));
+                }
+            }
+            Err(fault) => {
+                if !matches!(self.cdn, Cdn::Never) {
+                    tracing::warn!(%fault, "the file is fetched from its datacenter instead");
+                }
+                self.cdn = Cdn::Never;
+            }
+        }
     }
 }
 
@@ -405,6 +470,7 @@ impl Job for DownloadJob {
                 self.plan.arrived(part, bytes)?;
             }
             Event::Came(part, asked_by, Err(error)) => self.refused(part, asked_by, error)?,
+            Event::Redirected(part, file) => self.redirected(part, file),
             Event::Waited => self.hold = Hold::None,
             Event::Wrote(sink, length, wrote) => {
                 self.sink = Some(sink);
@@ -479,22 +545,28 @@ impl Job for DownloadJob {
     }
 }
 
+/// What the datacenter answers to whoever asks for a part.
+enum Got {
+    Bytes(Bytes),
+    Redirect(Box<types::upload::FileCdnRedirect>),
+}
+
 /// A part as the datacenter has it.
 async fn get_part(
     shared: &Arc<Shared>,
     dc: i32,
     location: enums::InputFileLocation,
     part: Part,
-) -> Result<Bytes, TransferError> {
+    cdn_supported: bool,
+) -> Result<Got, TransferError> {
     let offset = i64::try_from(part.offset).unwrap_or(i64::MAX);
     let limit = i32::try_from(part.limit).unwrap_or(i32::MAX);
-    let function = functions::upload::GetFile::new(location, offset, limit);
-    match call(shared, dc, &function).await? {
-        enums::upload::File::File(file) => Ok(file.bytes),
-        enums::upload::File::FileCdnRedirect(_) => Err(TransferError::NotBuilt(
-            "the datacenter sends us to a CDN although it was not told that we know any",
-        )),
-    }
+    let mut function = functions::upload::GetFile::new(location, offset, limit);
+    function.cdn_supported = cdn_supported;
+    Ok(match call(shared, dc, &function).await? {
+        enums::upload::File::File(file) => Got::Bytes(file.bytes),
+        enums::upload::File::FileCdnRedirect(redirect) => Got::Redirect(redirect),
+    })
 }
 
 /// Compares a part with the hashes that the datacenter gives (<https://core.telegram.org/method/upload.getFileHashes>).

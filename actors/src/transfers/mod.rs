@@ -8,6 +8,7 @@
 
 mod actor;
 mod call;
+mod cdn;
 mod disk;
 mod download;
 mod lanes;
@@ -144,9 +145,9 @@ pub enum TransferError {
     /// There is nothing to upload.
     #[error("the file is empty, and Telegram takes no empty file")]
     Empty,
-    /// The file is where this version cannot get it.
-    #[error("{0}")]
-    NotBuilt(&'static str),
+    /// The datacenter answers what it was told not to.
+    #[error("the datacenter answered {0}")]
+    Unexpected(&'static str),
     /// Somebody wanted it to end.
     #[error("the transfer was cancelled")]
     Cancelled,

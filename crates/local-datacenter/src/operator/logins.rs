@@ -9,6 +9,14 @@ impl Operator {
         self.lock().main_logins(user)
     }
 
+    /// The keys at other datacenters that an account's logins were brought to.
+    pub fn brought_logins(&self, user: UserId) -> Vec<AuthKeyId> {
+        let world = self.lock();
+        let own = world.main_logins(user);
+        let keys = world.state.keys_of.get(&user).into_iter().flatten();
+        keys.filter(|key| !own.contains(key)).copied().collect()
+    }
+
     /// Ends every login of an account; its keys are destroyed and its connections closed.
     ///
     /// # Errors

@@ -34,6 +34,11 @@ pub enum Event {
         /// Its id.
         id: AuthKeyId,
     },
+    /// A temporary key no longer speaks for its permanent one.
+    KeyUnbound {
+        /// The temporary key.
+        temporary: AuthKeyId,
+    },
     /// A temporary key was bound to a permanent one.
     KeyBound {
         /// The temporary key.

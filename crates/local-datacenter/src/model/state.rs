@@ -59,7 +59,8 @@ pub struct State {
     pub(crate) invites: BTreeMap<String, Invite>,
     pub(crate) random_ids: BTreeMap<(UserId, i64), MessageUid>,
     pub(crate) keys: BTreeMap<AuthKeyId, KeyEntry>,
-    pub(crate) temporary_of: BTreeMap<AuthKeyId, AuthKeyId>,
+    /// By permanent key, in the order in which they were bound.
+    pub(crate) temporary_of: BTreeMap<AuthKeyId, Vec<AuthKeyId>>,
     pub(crate) clients: BTreeMap<AuthKeyId, ClientInfo>,
     pub(crate) authorizations: BTreeMap<AuthKeyId, Authorization>,
     /// Keys whose calls are told why they speak for nobody.
@@ -104,6 +105,7 @@ impl State {
                 temporary,
                 permanent,
             } => self.bind_key(*temporary, *permanent),
+            Event::KeyUnbound { temporary } => self.unbind_key(*temporary),
             Event::ClientInitialized { auth_key_id, info } => {
                 self.clients.insert(*auth_key_id, info.clone());
             }
@@ -480,26 +482,32 @@ impl State {
         self.deauthorize(id);
         self.revoked.remove(&id);
         self.clients.remove(&id);
-        if let Some(entry) = self.keys.remove(&id)
-            && let Some(permanent) = entry.bound_to
-            && self.temporary_of.get(&permanent) == Some(&id)
-        {
-            self.temporary_of.remove(&permanent);
-        }
-        if let Some(temporary) = self.temporary_of.remove(&id) {
+        self.unbind_key(id);
+        self.keys.remove(&id);
+        for temporary in self.temporary_of.remove(&id).into_iter().flatten() {
             self.keys.remove(&temporary);
             self.clients.remove(&temporary);
         }
     }
 
-    /// One temporary key acts for a permanent key at a time; binding a new one unbinds the old one.
-    fn bind_key(&mut self, temporary: AuthKeyId, permanent: AuthKeyId) {
-        if let Some(old) = self.temporary_of.insert(permanent, temporary)
-            && old != temporary
-            && let Some(entry) = self.keys.get_mut(&old)
+    /// The temporary keys that act for a permanent one, the oldest first.
+    pub fn temporary_keys(&self, permanent: AuthKeyId) -> &[AuthKeyId] {
+        self.temporary_of.get(&permanent).map_or(&[], Vec::as_slice)
+    }
+
+    fn unbind_key(&mut self, temporary: AuthKeyId) {
+        let entry = self.keys.get_mut(&temporary);
+        if let Some(permanent) = entry.and_then(|entry| entry.bound_to.take())
+            && let Some(bound) = self.temporary_of.get_mut(&permanent)
         {
-            entry.bound_to = None;
+            bound.retain(|id| *id != temporary);
         }
+    }
+
+    fn bind_key(&mut self, temporary: AuthKeyId, permanent: AuthKeyId) {
+        self.unbind_key(temporary);
+        let bound = self.temporary_of.entry(permanent).or_default();
+        bound.push(temporary);
         if let Some(entry) = self.keys.get_mut(&temporary) {
             entry.bound_to = Some(permanent);
         }

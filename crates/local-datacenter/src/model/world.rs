@@ -43,6 +43,10 @@ pub struct Limits {
     pub channel_size: usize,
     /// Seconds after which a person can no longer edit a message.
     pub edit_seconds: i32,
+    /// Temporary keys that act for one permanent key at a time; the oldest one is unbound for another. The method's page
+    /// says one (<https://core.telegram.org/method/auth.bindTempAuthKey>), but clients in use bind one for each of their
+    /// connection pools.
+    pub temporary_keys: usize,
     /// Parts of an uploaded file.
     pub upload_parts: i32,
     /// Parts of a file that is uploaded by an account with premium.
@@ -61,6 +65,7 @@ impl Default for Limits {
             channel_difference_timeout: 30,
             channel_size: 200_000,
             edit_seconds: 172_800,
+            temporary_keys: 16,
             upload_parts: 4000,
             upload_parts_premium: 8000,
         }
@@ -375,9 +380,10 @@ impl World {
         if !self.state.keys.contains_key(&id) {
             return false;
         }
-        let temporary = self.state.temporary_of.get(&id).copied();
+        let mut gone = self.state.temporary_keys(id).to_vec();
+        gone.push(id);
         self.commit(Event::KeyRemoved { id });
-        for gone in [Some(id), temporary].into_iter().flatten() {
+        for gone in gone {
             self.keys.remove(&gone);
             self.sessions.remove_key(gone);
         }

@@ -165,10 +165,9 @@ pub(super) fn get_authorizations(
         .map(|authorization| {
             let key = authorization.auth_key_id;
             let current = key == own;
-            let temporary = state.temporary_of.get(&key);
-            let info = temporary
-                .and_then(|temporary| state.clients.get(temporary))
-                .or_else(|| state.clients.get(&key));
+            let temporary = state.temporary_keys(key).iter().rev();
+            let mut speaking = temporary.chain([&key]);
+            let info = speaking.find_map(|key| state.clients.get(key));
             let text = |f: fn(&crate::model::ClientInfo) -> &String| {
                 info.map(|info| f(info).clone()).unwrap_or_default()
             };

@@ -315,7 +315,7 @@ impl World {
         let copies: Vec<_> = copies.map(|login| login.auth_key_id).collect();
         self.commit(Event::Deauthorized { auth_key_id });
         for id in copies.into_iter().chain([auth_key_id]) {
-            let temporary = self.state.temporary_of.get(&id).copied();
+            let temporary = self.state.temporary_keys(id);
             self.outcome.revoked_keys.extend(temporary);
             self.outcome.revoked_keys.push(id);
             self.drop_key(id);

@@ -138,8 +138,8 @@ impl World {
             if !is_main || self.login_datacenter(*permanent) != Some(home) {
                 continue;
             }
-            let temporary = self.state.temporary_of.get(permanent).copied();
-            for id in [Some(*permanent), temporary].into_iter().flatten() {
+            let temporary = self.state.temporary_keys(*permanent);
+            for id in temporary.iter().copied().chain([*permanent]) {
                 let newest = self.state.clients.get(&id).map(|info| info.layer);
                 for (key, entry) in self.sessions.listening(id) {
                     if Some(key) == except {

@@ -7,7 +7,7 @@ use tl::functions;
 
 use super::call::Call;
 use super::errors::{RpcError, RpcResult, bad};
-use crate::model::Event;
+use crate::model::{AuthKeyId, Event};
 
 /// A client reckons the end of its key by its own clock, from when the exchange ended there: so many seconds later than
 /// here at most.
@@ -17,6 +17,30 @@ const LATER_END: i32 = 300;
 const BIND_HASHED: usize = 72;
 /// Envelope around the inner data of `auth.bindTempAuthKey`, and the inner data's constructor.
 const BIND_INNER: i32 = 0x75a3_f765;
+
+impl Call<'_> {
+    /// Removes temporary keys that have ended, and unbinds the oldest ones above the limit.
+    fn make_room_for_key(&mut self, permanent: AuthKeyId, new: AuthKeyId) {
+        let date = self.date();
+        let state = &self.world.state;
+        let has_ended = |key: &AuthKeyId| {
+            let entry = state.keys.get(key);
+            entry.is_some_and(|entry| entry.expires_at.is_some_and(|at| at <= date))
+        };
+        let bound = state.temporary_keys(permanent).iter();
+        let (ended, mut kept): (Vec<AuthKeyId>, Vec<_>) = bound
+            .filter(|key| **key != new)
+            .partition(|key| has_ended(key));
+        for key in ended {
+            self.world.drop_key(key);
+        }
+        let most = self.world.config.limits.temporary_keys.max(1);
+        kept.truncate((kept.len() + 1).saturating_sub(most));
+        for temporary in kept {
+            self.world.commit(Event::KeyUnbound { temporary });
+        }
+    }
+}
 
 /// `auth.bindTempAuthKey`, see <https://core.telegram.org/method/auth.bindTempAuthKey>.
 pub(super) fn bind_temp_auth_key(
@@ -64,6 +88,7 @@ pub(super) fn bind_temp_auth_key(
     if inner != expected {
         return Err(invalid());
     }
+    call.make_room_for_key(request.perm_auth_key_id, session.auth_key_id);
     call.world.commit(Event::KeyBound {
         temporary: session.auth_key_id,
         permanent: request.perm_auth_key_id,
@@ -80,7 +105,7 @@ pub(super) fn drop_temp_auth_keys(
     let state = &call.world.state;
     let logins = state.keys_of.get(&me).into_iter().flatten();
     let gone: Vec<_> = logins
-        .filter_map(|login| state.temporary_of.get(login).copied())
+        .flat_map(|login| state.temporary_keys(*login).iter().copied())
         .filter(|key| !request.except_auth_keys.contains(key))
         .collect();
     for key in gone {

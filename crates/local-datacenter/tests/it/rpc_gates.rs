@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::rpc_support::*;
 use actogram_crypto::{AuthKey, message::encrypt_v1};
+use actogram_local_datacenter::model::{Limits, WorldConfig};
 use actogram_local_datacenter::rpc::{
     BUILT, Delay, PREDECESSOR_PATIENCE, PushFault, RpcError, RpcFault, When,
 };
+use actogram_local_datacenter::storage::MemoryJournal;
 use actogram_tl as tl;
 use bytes::{BufMut, Bytes, BytesMut};
 use tl::{Encode, RawQuery, enums, functions, types};
@@ -376,7 +378,15 @@ fn envelope(key: &AuthKey, msg_id: i64, inner: &[u8]) -> Bytes {
 
 #[test]
 fn a_temporary_key_serves_only_when_bound() {
-    let mut rig = Rig::new();
+    let limits = Limits {
+        temporary_keys: 1,
+        ..Limits::default()
+    };
+    let config = WorldConfig {
+        limits,
+        ..WorldConfig::default()
+    };
+    let mut rig = Rig::with(config, Box::new(MemoryJournal));
     let (permanent, temporary) = (key(1), key(2));
     let expires = i32::try_from(START.as_secs()).unwrap() + 86_400;
     rig.world
@@ -538,31 +548,65 @@ fn a_temporary_key_is_bound_by_the_clock_of_its_client_to_a_key_of_its_datacente
     assert_eq!(bind(&mut rig, &mut client, &other, now + 1000), bound);
 }
 
+/// A client with a temporary key that lives for 1000 s, bound to a permanent one that is made if it is not there.
+fn bound(rig: &mut Rig, permanent: u8, temporary: u8) -> Client {
+    let expires = i32::try_from(rig.now.as_secs()).unwrap() + 1000;
+    let (permanent, temporary) = (key(permanent), key(temporary));
+    if rig.world.key(permanent.id()).is_none() {
+        let made = Arc::clone(&permanent);
+        rig.world.add_key(rig.now, 2, made, None).unwrap();
+    }
+    let mut client = rig.client();
+    client.key = temporary.id();
+    client.initialized = true;
+    rig.world
+        .add_key(rig.now, 2, temporary, Some(expires))
+        .unwrap();
+    let inner = bind_inner(1, client.key, permanent.id(), client.session, expires);
+    let request = functions::auth::BindTempAuthKey {
+        perm_auth_key_id: permanent.id(),
+        nonce: 1,
+        expires_at: expires,
+        encrypted_message: envelope(&permanent, client.last_msg_id + 4, &inner),
+    };
+    assert!(rig.call(&mut client, &request).unwrap());
+    client.initialized = false;
+    client
+}
+
+#[test]
+fn several_temporary_keys_act_for_one_key_up_to_a_limit() {
+    let mut rig = Rig::new();
+    let permanent = key(20).id();
+    let mut clients: Vec<Client> = (21..37).map(|at| bound(&mut rig, 20, at)).collect();
+    for client in &mut clients {
+        rig.call(client, &functions::help::GetConfig).unwrap();
+    }
+    // One more: the oldest is no longer bound, and can be bound again.
+    let mut more = bound(&mut rig, 20, 37);
+    rig.call(&mut more, &functions::help::GetConfig).unwrap();
+    let state = rig.world.state();
+    assert_eq!(state.temporary_keys(permanent).len(), 16);
+    assert_eq!(rig.world.key(clients[0].key).unwrap().bound_to, None);
+    assert_eq!(
+        rig.error(&mut clients[0], &functions::updates::GetState),
+        "401 AUTH_KEY_PERM_EMPTY"
+    );
+    rig.call(&mut clients[1], &functions::help::GetConfig)
+        .unwrap();
+    // Those that ended make room by themselves.
+    rig.now += Duration::from_secs(1000);
+    let last = bound(&mut rig, 20, 38);
+    assert_eq!(rig.world.state().temporary_keys(permanent), [last.key]);
+    assert!(rig.world.key(clients[1].key).is_none());
+    // With the permanent key all are gone.
+    assert!(rig.world.remove_key(permanent).unwrap());
+    assert!(rig.world.key(last.key).is_none());
+}
+
 #[test]
 fn an_account_drops_the_temporary_keys_of_its_logins() {
     let mut rig = Rig::new();
-    let now = i32::try_from(START.as_secs()).unwrap();
-    let bound = |rig: &mut Rig, permanent: u8, temporary: u8| {
-        let (permanent, temporary) = (key(permanent), key(temporary));
-        for (key, expires) in [(&permanent, None), (&temporary, Some(now + 1000))] {
-            rig.world
-                .add_key(rig.now, 2, Arc::clone(key), expires)
-                .unwrap();
-        }
-        let mut client = rig.client();
-        client.key = temporary.id();
-        client.initialized = true;
-        let inner = bind_inner(1, client.key, permanent.id(), client.session, now + 1000);
-        let request = functions::auth::BindTempAuthKey {
-            perm_auth_key_id: permanent.id(),
-            nonce: 1,
-            expires_at: now + 1000,
-            encrypted_message: envelope(&permanent, client.last_msg_id + 4, &inner),
-        };
-        assert!(rig.call(&mut client, &request).unwrap());
-        client.initialized = false;
-        client
-    };
     let (mut here, there) = (bound(&mut rig, 11, 12), bound(&mut rig, 13, 14));
     let mut stranger = bound(&mut rig, 15, 16);
     let bot = operate(&mut rig, |operator| {

@@ -445,6 +445,14 @@ impl State {
         if before.is_some_and(|before| before != authorization.user) {
             self.deauthorize(authorization.auth_key_id);
         }
+        if let Some(main) = authorization.main {
+            // What was brought from a login that is a copy now is a copy of the same.
+            for login in self.authorizations.values_mut() {
+                if login.main == Some(authorization.auth_key_id) {
+                    login.main = Some(main);
+                }
+            }
+        }
         self.revoked.remove(&authorization.auth_key_id);
         self.keys_of
             .entry(authorization.user)
@@ -521,6 +529,11 @@ impl State {
             .get(&auth_key_id)
             .and_then(|entry| entry.bound_to)
             .unwrap_or(auth_key_id)
+    }
+
+    /// All logins.
+    pub fn authorizations(&self) -> impl Iterator<Item = &Authorization> {
+        self.authorizations.values()
     }
 
     /// The account that a permanent key is logged in to.

@@ -186,11 +186,6 @@ pub(super) fn import_authorization(
         .ok_or(bad("AUTH_BYTES_INVALID"))?;
     let home = call.world.home(user);
     let moves = call.dc_id == home && call.world.login_datacenter(from) != Some(home);
-    let copies = if moves {
-        call.world.state.copies_of(from)
-    } else {
-        Vec::new()
-    };
     let created = call.date();
     call.world.logins.owe_password(identity, None);
     call.world.commit(Event::Authorized(Authorization {
@@ -201,13 +196,10 @@ pub(super) fn import_authorization(
         main: (!moves).then_some(from),
     }));
     if moves {
-        let former = copies.into_iter().chain([origin]);
-        for login in former.filter(|login| login.auth_key_id != identity) {
-            call.world.commit(Event::Authorized(Authorization {
-                main: Some(identity),
-                ..login
-            }));
-        }
+        call.world.commit(Event::Authorized(Authorization {
+            main: Some(identity),
+            ..origin
+        }));
     }
     call.user = Some(user);
     Ok(types::auth::Authorization::new(call.user_object(user, user)).into())

@@ -24,6 +24,7 @@ mod rpc_groups;
 mod rpc_hostile;
 mod rpc_invites;
 mod rpc_login;
+mod rpc_logins_brought;
 mod rpc_messages;
 mod rpc_operator;
 mod rpc_pins;

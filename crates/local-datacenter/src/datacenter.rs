@@ -229,11 +229,11 @@ impl Builder {
         let mut sites: Sites = Vec::new();
         let mut known = Vec::new();
         for (at, endpoint) in self.endpoints.iter().enumerate() {
-            let keys = match self.cdn_keys.get(&endpoint.dc_id) {
+            let key_here = match self.cdn_keys.get(&endpoint.dc_id) {
                 Some(own) if endpoint.role == Role::Cdn => own.clone(),
                 _ => key.clone(),
             };
-            let site = Arc::new(Site::new(*endpoint, vec![keys], &self.endpoints));
+            let site = Arc::new(Site::new(*endpoint, key_here, &self.endpoints));
             let mut address = None;
             if let Some(first) = self.listen {
                 let wanted = place(first, at, endpoint.ipv6);
@@ -278,7 +278,6 @@ impl Builder {
             hub,
             operator,
             key,
-            cdn_keys: self.cdn_keys,
             addresses: main_addresses(&sites),
             sites,
             clock,
@@ -457,7 +456,6 @@ pub struct LocalDatacenter {
     hub: Arc<Hub>,
     operator: Operator,
     key: Arc<PrivateKey>,
-    cdn_keys: BTreeMap<i32, Arc<PrivateKey>>,
     sites: Sites,
     main: Arc<Site>,
     addresses: Vec<(i32, SocketAddr)>,
@@ -494,8 +492,28 @@ impl LocalDatacenter {
     }
 
     /// The key of a CDN, which clients learn by `help.getCdnConfig`.
-    pub fn cdn_public_key(&self, dc_id: i32) -> Option<&PublicKey> {
-        self.cdn_keys.get(&dc_id).map(|key| key.public())
+    pub fn cdn_public_key(&self, dc_id: i32) -> Option<PublicKey> {
+        let site = self.cdn_sites(dc_id).next()?;
+        Some(site.key().public().clone())
+    }
+
+    fn cdn_sites(&self, dc_id: i32) -> impl Iterator<Item = &Arc<Site>> {
+        let all = self.sites.iter().map(|(site, _)| site);
+        all.filter(move |site| site.endpoint.role == Role::Cdn && site.endpoint.dc_id == dc_id)
+    }
+
+    /// Lets a CDN offer another RSA key from now on, as it may at any time. Clients that learned the one before ask
+    /// `help.getCdnConfig` again. Tells whether there is such a CDN.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the key is one that PEM cannot hold.
+    pub fn renew_cdn_key(&self, dc_id: i32, key: &Arc<PrivateKey>) -> Result<bool, KeyError> {
+        let pem = key.public().to_pem()?;
+        let known = lock(&self.hub.world).renew_cdn_key(dc_id, pem);
+        for site in self.cdn_sites(dc_id) {
+            site.set_key(key.clone());
+        }
+        Ok(known)
     }
 
     /// The key that clients must know.

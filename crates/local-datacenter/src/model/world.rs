@@ -173,6 +173,8 @@ pub struct World {
     pub(crate) files: FileStore,
     pub(crate) cdn: Cdn,
     pub(crate) datacenters: Vec<DatacenterAddress>,
+    /// What clients are told instead, if it is ordered.
+    pub(crate) advertised: Option<Vec<DatacenterAddress>>,
     pub(crate) sessions: Sessions,
     pub(crate) logins: Logins,
     pub(crate) srp: SrpServers,
@@ -241,6 +243,7 @@ impl World {
                 ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 port: 443,
             }],
+            advertised: None,
             sessions: Sessions::default(),
             logins: Logins::default(),
             srp: SrpServers::default(),

@@ -110,7 +110,7 @@ impl Served {
         };
         let keys = hub.clone();
         let mut config =
-            ServerHandshakeConfig::new(site.keys.clone(), site.endpoint.dc_id, move |key| {
+            ServerHandshakeConfig::new(vec![site.key()], site.endpoint.dc_id, move |key| {
                 keys.key_exists(key)
             });
         config.dcs.clone_from(&site.dcs);

@@ -1,6 +1,6 @@
 //! What a connection finds where it came in.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actogram_crypto::rsa::PrivateKey;
 
@@ -10,14 +10,14 @@ use crate::model::{Endpoint, KNOWN_DATACENTERS, Role};
 pub(crate) struct Site {
     pub(crate) endpoint: Endpoint,
     /// What key exchanges offer here, and nothing else.
-    pub(crate) keys: Vec<Arc<PrivateKey>>,
+    key: Mutex<Arc<PrivateKey>>,
     /// The datacenter numbers keys are made for.
     pub(crate) dcs: Vec<i32>,
 }
 
 impl Site {
     /// `all` are the listeners beside which it stands.
-    pub(crate) fn new(endpoint: Endpoint, keys: Vec<Arc<PrivateKey>>, all: &[Endpoint]) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, key: Arc<PrivateKey>, all: &[Endpoint]) -> Self {
         let own = endpoint.dc_id;
         let mut ids = vec![own];
         let mut with_accounts = all.iter().filter(|other| other.role == Role::Main);
@@ -35,7 +35,19 @@ impl Site {
         Self {
             dcs: forms.collect(),
             endpoint,
-            keys,
+            key: Mutex::new(key),
         }
+    }
+
+    pub(crate) fn key(&self) -> Arc<PrivateKey> {
+        self.key
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Offers another key to connections that open from now on.
+    pub(crate) fn set_key(&self, key: Arc<PrivateKey>) {
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = key;
     }
 }

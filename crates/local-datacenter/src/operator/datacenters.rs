@@ -1,7 +1,9 @@
 //! Orders about which datacenter has what: accounts, files, statistics.
 
+use actogram_tl::types;
+
 use super::{BotAccount, Operator, OperatorError, known};
-use crate::model::{ChannelId, Document, Event, UserId, World};
+use crate::model::{ChannelId, DatacenterAddress, Document, Event, UserId, World};
 
 fn with_accounts(world: &World, dc_id: i32) -> Result<i32, OperatorError> {
     let serving = world.serving(dc_id);
@@ -74,6 +76,27 @@ impl Operator {
         self.act(|world, _| {
             let dc_id = dc_id.map(|dc_id| with_accounts(world, dc_id)).transpose()?;
             world.new_phones_at = dc_id;
+            Ok(())
+        })
+    }
+
+    /// Tells clients these addresses from now on, whether anything listens there or not, and pushes them to those that are
+    /// logged in (`updateDcOptions`). `None` tells the truth again.
+    ///
+    /// # Errors
+    /// [`OperatorError::Storage`] if the journal cannot be written.
+    pub fn advertise(
+        &self,
+        addresses: Option<Vec<DatacenterAddress>>,
+    ) -> Result<(), OperatorError> {
+        self.act(|world, now| {
+            world.advertised = addresses;
+            let dc_options = world.dc_options();
+            let users: Vec<_> = world.state.users.keys().copied().collect();
+            for user in users {
+                let dc_options = dc_options.clone();
+                world.push_short(now, user, types::UpdateDcOptions { dc_options }.into());
+            }
             Ok(())
         })
     }

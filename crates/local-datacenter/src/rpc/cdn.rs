@@ -29,6 +29,13 @@ impl World {
     pub(crate) fn set_cdn_keys(&mut self, keys: Vec<(i32, String)>) {
         self.cdn.keys = keys;
     }
+
+    /// Replaces one of them; tells whether there is such a CDN.
+    pub(crate) fn renew_cdn_key(&mut self, dc_id: i32, pem: String) -> bool {
+        let mut keys = self.cdn.keys.iter_mut();
+        let known = keys.find(|(id, _)| *id == dc_id);
+        known.map(|(_, told)| *told = pem).is_some()
+    }
 }
 
 fn hashes(call: &mut Call<'_>, name: &BlobName, offset: u64) -> RpcResult<Vec<enums::FileHash>> {

@@ -5,7 +5,7 @@ use tl::{enums, functions, types};
 
 use super::call::Call;
 use super::errors::RpcResult;
-use crate::model::{DatacenterAddress, KNOWN_DATACENTERS, Role};
+use crate::model::{DatacenterAddress, KNOWN_DATACENTERS, Role, World};
 
 /// Clients fetch the configuration again after so many seconds.
 const CONFIG_LIFETIME: i32 = 3600;
@@ -22,6 +22,39 @@ fn dc_option(id: i32, address: &DatacenterAddress) -> enums::DcOption {
     option.into()
 }
 
+impl World {
+    /// Every address that clients are told.
+    pub(crate) fn dc_options(&self) -> Vec<enums::DcOption> {
+        if let Some(told) = &self.advertised {
+            let all = told.iter();
+            return all.map(|it| dc_option(it.endpoint.dc_id, it)).collect();
+        }
+        let mut ids: Vec<i32> = self
+            .datacenters
+            .iter()
+            .map(|address| address.endpoint.dc_id)
+            .chain(KNOWN_DATACENTERS)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut dc_options = Vec::new();
+        for id in ids {
+            let of = |dc_id: i32| {
+                let all = self.datacenters.iter();
+                all.filter(move |address| address.endpoint.dc_id == dc_id)
+            };
+            let serving = if of(id).next().is_some() {
+                Some(id)
+            } else {
+                self.serving(id)
+            };
+            let addresses = serving.into_iter().flat_map(of);
+            dc_options.extend(addresses.map(|address| dc_option(id, address)));
+        }
+        dc_options
+    }
+}
+
 /// `help.getConfig`: every listener; those of a lone datacenter for all the numbers a client may ask for. See
 /// <https://core.telegram.org/method/help.getConfig>.
 pub(super) fn get_config(
@@ -29,28 +62,7 @@ pub(super) fn get_config(
     _: functions::help::GetConfig,
 ) -> RpcResult<enums::Config> {
     let world = &call.world;
-    let mut ids: Vec<i32> = world
-        .datacenters
-        .iter()
-        .map(|address| address.endpoint.dc_id)
-        .chain(KNOWN_DATACENTERS)
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut dc_options = Vec::new();
-    for id in ids {
-        let of = |dc_id: i32| {
-            let all = world.datacenters.iter();
-            all.filter(move |address| address.endpoint.dc_id == dc_id)
-        };
-        let serving = if of(id).next().is_some() {
-            Some(id)
-        } else {
-            world.serving(id)
-        };
-        let addresses = serving.into_iter().flat_map(of);
-        dc_options.extend(addresses.map(|address| dc_option(id, address)));
-    }
+    let dc_options = world.dc_options();
     let limits = &world.config.limits;
     let date = call.date();
     Ok(types::Config {

@@ -71,6 +71,20 @@ async fn key_exchanges_with_a_cdn_are_under_its_own_rsa_key_alone() {
     assert_ne!(learned.fingerprint(), datacenter.public_key().fingerprint());
     assert!(datacenter.cdn_public_key(2).is_none());
 
+    // It may change at any time; who asks again learns it.
+    let renewed = Arc::new(PrivateKey::generate(&mut SeededRandom::from_seed(12)).unwrap());
+    assert!(!datacenter.renew_cdn_key(204, &renewed).unwrap());
+    assert!(datacenter.renew_cdn_key(CDN, &renewed).unwrap());
+    let refused = dial(cdn, &learned, CDN).await.err();
+    assert_eq!(refused, Some(End::Refused));
+    let enums::CdnConfig::CdnConfig(told) =
+        client.invoke(&functions::help::GetCdnConfig).await.unwrap();
+    let [enums::CdnPublicKey::CdnPublicKey(told)] = &told.public_keys[..] else {
+        panic!("{told:?}")
+    };
+    let learned = PublicKey::from_pem(&told.public_key).unwrap();
+    assert_eq!(learned.fingerprint(), renewed.public().fingerprint());
+
     let of_main = datacenter.public_key();
     let wrong_dc = Some(End::Error(error_code::INVALID_DC));
     for (address, key, dc_id, expected) in [
@@ -154,7 +168,7 @@ async fn r4_a_file_comes_from_a_cdn_that_loses_its_keys_in_the_middle() {
         limit: 4096,
     };
     let key = datacenter.cdn_public_key(redirect.dc_id).unwrap();
-    let mut edge = dial(cdn, key, CDN).await.unwrap();
+    let mut edge = dial(cdn, &key, CDN).await.unwrap();
     let answer = edge.invoke(&part(0)).await.unwrap();
     let enums::upload::CdnFile::CdnFileReuploadNeeded(needed) = answer else {
         panic!("{answer:?}")
@@ -181,7 +195,7 @@ async fn r4_a_file_comes_from_a_cdn_that_loses_its_keys_in_the_middle() {
     let call = edge.start(&part(4096));
     let gone = Err(End::Error(error_code::AUTH_KEY_NOT_FOUND));
     assert_eq!(edge.finish(call).await, gone);
-    let mut edge = dial(cdn, key, CDN).await.unwrap();
+    let mut edge = dial(cdn, &key, CDN).await.unwrap();
     got.extend(open(edge.invoke(&part(4096)).await.unwrap(), 256));
     assert_eq!(got, bytes);
     // The datacenter has nothing to do with it.

@@ -95,6 +95,31 @@ fn the_configuration_names_every_listener_with_its_role() {
 }
 
 #[test]
+fn other_addresses_are_told_and_pushed_on_demand() {
+    let mut rig = rig();
+    let (mut alice, _) = rig.person("Alice");
+    let truth = options(&mut rig, &mut alice).1;
+    rig.pushed.clear();
+    let nobody = vec![at(Endpoint::main(2), 9), at(Endpoint::main(2), 1)];
+    operate(&mut rig, |operator| operator.advertise(Some(nobody))).unwrap();
+    let pushes = rig.take_pushes(&alice);
+    let [enums::Update::UpdateDcOptions(pushed)] = &updates(&pushes[0])[..] else {
+        panic!("{pushes:?}")
+    };
+    let pushed = pushed.dc_options.iter().map(|option| match option {
+        enums::DcOption::DcOption(option) => (**option).clone(),
+    });
+    let told = options(&mut rig, &mut alice).1;
+    assert_eq!(pushed.collect::<Vec<_>>(), told);
+    let ports: Vec<_> = told.iter().map(|option| (option.id, option.port)).collect();
+    assert_eq!(ports, [(2, 9), (2, 1)]);
+    // Who is at home where does not change by what is told.
+    assert_eq!(rig.world.home(1), 2);
+    operate(&mut rig, |operator| operator.advertise(None)).unwrap();
+    assert_eq!(options(&mut rig, &mut alice).1, truth);
+}
+
+#[test]
 fn a_lone_datacenter_stands_for_all_numbers() {
     let mut rig = Rig::new();
     rig.world.set_datacenters(vec![

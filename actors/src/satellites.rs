@@ -85,16 +85,32 @@ impl Satellite {
         self.busy.load(Ordering::Acquire) == 0 && now.duration_since(used) >= IDLE
     }
 
+    /// The key itself is no good there any more.
+    fn renew_key(&self) {
+        if let Some(addresses) = self.shared.addresses() {
+            addresses.connection.do_send(StopConnection);
+            addresses.datacenter.do_send(NewKey);
+        }
+    }
+
     fn end(&self) {
         self.shared.close();
         self.group.stop();
     }
 
     /// Carries the account's login over, unless somebody did since `seen`.
-    async fn log_in(&self, main: &Arc<Shared>, seen: u64) -> Result<(), CallError> {
+    async fn log_in(
+        &self,
+        main: &Arc<Shared>,
+        seen: u64,
+        why: &CallError,
+    ) -> Result<(), CallError> {
         let _alone = self.login.lock().await;
         if self.logins.load(Ordering::Acquire) != seen {
             return Ok(());
+        }
+        if matches!(why, CallError::Rpc { code: 406, .. }) {
+            self.renew_key();
         }
         let dc_id = self.shared.dc();
         let mut last = CallError::Retry("no login was carried over".to_owned());
@@ -112,11 +128,7 @@ impl Satellite {
                     return Ok(());
                 }
                 Err(error @ CallError::Rpc { code: 401, .. }) => {
-                    // The key itself is no good there any more.
-                    if let Some(addresses) = self.shared.addresses() {
-                        addresses.connection.do_send(StopConnection);
-                        addresses.datacenter.do_send(NewKey);
-                    }
+                    self.renew_key();
                     last = error;
                 }
                 Err(error @ CallError::Rpc { .. }) => last = error,
@@ -124,6 +136,15 @@ impl Satellite {
             }
         }
         Err(last)
+    }
+}
+
+/// Whether another login, perhaps under another key, may do.
+fn is_login_gone(error: &CallError) -> bool {
+    match error {
+        CallError::Rpc { code: 401, .. } => true,
+        CallError::Rpc { code: 406, message } => message == "AUTH_KEY_DUPLICATED",
+        _ => false,
     }
 }
 
@@ -167,11 +188,12 @@ impl Shared {
                 .invoke(body.clone(), policy.clone(), None)
                 .await;
             // At the account's own datacenter it is the same key: then the account is logged out.
-            if let Err(CallError::Rpc { code: 401, .. }) = &answer
+            if let Err(error) = &answer
+                && is_login_gone(error)
                 && site.dc != self.dc()
                 && site.purpose != Purpose::Cdn
             {
-                satellite.log_in(self, seen).await?;
+                satellite.log_in(self, seen, error).await?;
                 let again = satellite.shared.invoke(body.clone(), policy.clone(), None);
                 answer = again.await;
             }

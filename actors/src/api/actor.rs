@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::{Call, CallPolicy, Permits, Refusal, Turn, classify};
 use crate::{
-    datacenter::{CancelCall, NewKey, SendCall, move_to},
+    datacenter::{CancelCall, SendCall, move_to},
     error::CallError,
     events::{AccountEvent, StopReason},
     satellites::{Purpose, Site},
@@ -257,10 +257,7 @@ impl ApiActor {
     /// The server has destroyed the session already: connecting again with this key could only repeat it.
     fn duplicated(&mut self) {
         if self.shared.is_satellite() {
-            // Another key does here; the account's own is not touched.
-            if let Some(addresses) = self.shared.addresses() {
-                addresses.datacenter.do_send(NewKey);
-            }
+            // Another key does here, whoever called sees to it; the account's own is not touched.
             return;
         }
         self.shared.set_me(None);

@@ -11,16 +11,20 @@ use actogram_crypto::AuthKey;
 use actogram_mtproto::{
     session::client::{
         CallFailure, CallId, CallRequest, CallState, ClientSession, ClientSessionConfig, Event,
+        Outgoing,
     },
-    transport::{ClientTransport, Frame, error_code},
+    transport::error_code,
 };
 use actogram_runtime::SupervisedContext;
 use actogram_store::{SaltRecord, Write};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    ConnectionLost, ConnectionWorked, Dial, KeyUnknown, WantKey, actor::Dialed, auth_key, socket,
+    ConnectionLost, ConnectionWorked, Dial, KeyUnknown, WantKey,
+    actor::Dialed,
+    auth_key,
+    socket::{self, Input, LARGE},
 };
 use crate::{
     api::{Call, Refusal, Refused, Submit, Turn, classify, plain},
@@ -74,8 +78,7 @@ enum Link {
 }
 
 struct Open {
-    transport: ClientTransport,
-    out: mpsc::UnboundedSender<Bytes>,
+    out: mpsc::UnboundedSender<Outgoing>,
     bodies: [SpawnHandle; 2],
     address: String,
     /// Something came that only the other holder of the key can have made.
@@ -136,9 +139,22 @@ impl ConnectionActor {
                     return;
                 }
             };
-        let (reader, writer) = tokio::io::split(dialed.io);
-        let (out, chunks) = mpsc::unbounded_channel();
+        let (from, to) = tokio::io::split(dialed.io);
+        let (sender, receiver) = transport.split();
+        let (out, packets) = mpsc::unbounded_channel();
         let epoch = self.epoch;
+        let reader = socket::Reader {
+            from,
+            transport: receiver,
+            key: self.session.as_ref().map(ClientSession::key),
+            crypto: self.shared.crypto.clone(),
+            to: ctx.address().recipient(),
+            epoch,
+            pause: {
+                let shared = self.shared.clone();
+                Box::new(move || shared.pause_between_reads())
+            },
+        };
         let ended =
             move |actor: &mut Self, why: Result<String, _>, ctx: &mut SupervisedContext<Self>| {
                 // After an orderly close only the writer goes on, to write the last bytes.
@@ -150,14 +166,13 @@ impl ConnectionActor {
                 }
             };
         let bodies = [
+            ctx.spawn_body(socket::read(reader), ended),
             ctx.spawn_body(
-                socket::read(reader, ctx.address(), epoch, self.shared.clone()),
+                socket::write(to, sender, packets, self.shared.crypto.clone()),
                 ended,
             ),
-            ctx.spawn_body(socket::write(writer, chunks), ended),
         ];
         self.link = Link::Open(Box::new(Open {
-            transport,
             out,
             bodies,
             address: dialed.address.to_string(),
@@ -216,52 +231,38 @@ impl ConnectionActor {
         }
     }
 
-    fn received(&mut self, mut bytes: BytesMut, ctx: &mut SupervisedContext<Self>) {
-        let mut whole = false;
-        loop {
-            let Link::Open(open) = &mut self.link else {
+    fn received(&mut self, inputs: Vec<Input>, ctx: &mut SupervisedContext<Self>) {
+        let now = self.shared.now();
+        let whole = |input: &Input| matches!(input, Input::Payload(_) | Input::Opened(_));
+        if !inputs.iter().any(whole)
+            && let Some(session) = &mut self.session
+        {
+            session.bytes_arrived(now);
+        }
+        for input in inputs {
+            let (Link::Open(open), Some(session)) = (&mut self.link, &mut self.session) else {
                 return;
             };
-            match open.transport.decode(&mut bytes) {
-                Ok(None) => break,
-                Ok(Some(Frame::Payload { bytes, .. })) => {
-                    whole = true;
-                    let now = self.shared.now();
-                    let Some(session) = &mut self.session else {
-                        return;
-                    };
-                    if let Err(refused) = session.handle_input(now, bytes) {
-                        self.lost(refused.to_string(), ctx);
-                        return;
-                    }
-                    self.keys_unknown = 0;
-                    if !std::mem::replace(&mut open.worked, true)
-                        && let Some(addresses) = self.shared.addresses()
-                    {
-                        addresses.datacenter.do_send(ConnectionWorked);
-                    }
+            let taken = match input {
+                Input::Payload(bytes) => session.handle_input(now, bytes),
+                Input::Opened(opened) => {
+                    opened.and_then(|opened| session.handle_opened(now, opened))
                 }
-                Ok(Some(Frame::QuickAck(token))) => {
-                    if let Some(session) = &mut self.session {
-                        session.handle_quick_ack(token);
-                    }
+                Input::QuickAck(token) => {
+                    session.handle_quick_ack(token);
+                    continue;
                 }
-                Ok(Some(Frame::Error(code))) => {
-                    self.transport_error(code, ctx);
-                    return;
-                }
-                Ok(Some(other)) => {
-                    tracing::debug!(?other, "a frame of an unknown kind was ignored")
-                }
-                Err(error) => {
-                    self.lost(error.to_string(), ctx);
-                    return;
-                }
+                Input::Error(code) => return self.transport_error(code, ctx),
+            };
+            if let Err(refused) = taken {
+                return self.lost(refused.to_string(), ctx);
             }
-        }
-        let now = self.shared.now();
-        if !whole && let Some(session) = &mut self.session {
-            session.bytes_arrived(now);
+            self.keys_unknown = 0;
+            if !std::mem::replace(&mut open.worked, true)
+                && let Some(addresses) = self.shared.addresses()
+            {
+                addresses.datacenter.do_send(ConnectionWorked);
+            }
         }
         self.pump(ctx);
     }
@@ -305,22 +306,10 @@ impl ConnectionActor {
             };
             let mut idle = true;
             if let Link::Open(open) = &mut self.link {
-                let mut packets = BytesMut::new();
-                while let Some(transmit) = session.poll_transmit(now) {
-                    let quick_ack =
-                        transmit.quick_ack && open.transport.kind().supports_quick_ack();
-                    if let Err(error) =
-                        open.transport
-                            .encode(&transmit.payload, quick_ack, &mut packets)
-                    {
-                        self.lost(error.to_string(), ctx);
-                        return;
-                    }
-                }
-                if !packets.is_empty() {
+                while let Some(packet) = session.poll_outgoing(now, LARGE) {
                     idle = false;
                     // A writer that has ended says so through its own end.
-                    let _ = open.out.send(packets.freeze());
+                    let _ = open.out.send(packet);
                 }
             }
             while let Some(session) = &mut self.session
@@ -666,12 +655,12 @@ impl Handler<CancelCall> for ConnectionActor {
     }
 }
 
-/// Bytes of the stream with this number.
+/// What came over the stream with this number; nothing, if no payload is whole yet.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Received {
     pub(crate) epoch: u64,
-    pub(crate) bytes: BytesMut,
+    pub(crate) inputs: Vec<Input>,
 }
 
 impl Handler<Received> for ConnectionActor {
@@ -679,7 +668,7 @@ impl Handler<Received> for ConnectionActor {
 
     fn handle(&mut self, received: Received, ctx: &mut Self::Context) {
         if received.epoch == self.epoch {
-            self.received(received.bytes, ctx);
+            self.received(received.inputs, ctx);
         }
     }
 }

@@ -6,6 +6,7 @@ mod channels;
 mod chat_histories;
 mod faults;
 mod former_login;
+mod large_messages;
 mod queue_deaths;
 mod refusals;
 mod size;

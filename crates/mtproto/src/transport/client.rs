@@ -202,7 +202,13 @@ impl ClientReceiver {
         let decoded = self.framing.decode(&mut self.buffer);
         self.clear = self.buffer.len();
         match &decoded {
-            Ok(Some(_)) => self.after_large = before - self.clear >= LARGE,
+            Ok(Some(_)) => {
+                self.after_large = before - self.clear >= LARGE;
+                // The frame's buffer is to go with the frame.
+                if self.after_large && self.clear <= BEYOND {
+                    self.buffer = BytesMut::from(&self.buffer[..]);
+                }
+            }
             Ok(None) => {}
             Err(error) => self.failed = Some(error.clone()),
         }

@@ -225,6 +225,13 @@ pub(super) async fn write(
             if let Err(error) = transport.encode(&payload, quick_ack, &mut out) {
                 return error.to_string();
             }
+            // Large ones one by one: while one is written, the pool is at the next.
+            if out.len() >= MUCH {
+                if let Err(error) = to.write_all(&out).await {
+                    return error.to_string();
+                }
+                out.clear();
+            }
         }
         if let Err(error) = to.write_all(&out).await {
             return error.to_string();

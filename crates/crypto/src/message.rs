@@ -1,5 +1,9 @@
 //! Whole MTProto messages: `auth_key_id`, `msg_key`, and the encrypted rest
 //! (<https://core.telegram.org/mtproto/description#encrypted-message>).
+//!
+//! The `msg_key` is a hash of the plaintext. To decrypt, it is computed while the cipher is at work and costs next to
+//! nothing. To encrypt, it comes first: the cipher's key is derived from it. Messages of a batch go through the cipher side by
+//! side, whatever their keys.
 
 use crate::{
     AuthKey, Side,

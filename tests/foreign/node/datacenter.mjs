@@ -24,7 +24,8 @@ export class Datacenter {
     for (;;) {
       const running = await Datacenter.launch(bot)
       if (!running.find('ready').fingerprint.startsWith('0')) return running
-      await running.stop()
+      running.process.kill('SIGKILL')
+      await once(running.process, 'exit')
     }
   }
 

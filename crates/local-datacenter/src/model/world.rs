@@ -371,14 +371,6 @@ impl World {
         Ok(existed)
     }
 
-    /// Destroys a key on the server's own account, as for `AUTH_KEY_DUPLICATED`.
-    ///
-    /// # Errors
-    /// [`WorldError::Storage`] if the journal cannot be written.
-    pub fn revoke_key(&mut self, id: AuthKeyId) -> Result<bool, WorldError> {
-        self.remove_key(self.state.identity(id))
-    }
-
     pub(crate) fn drop_key(&mut self, id: AuthKeyId) -> bool {
         if !self.state.keys.contains_key(&id) {
             return false;

@@ -494,7 +494,7 @@ fn a_temporary_key_serves_only_when_bound() {
     second.initialized = false;
     rig.call(&mut second, &functions::updates::GetState)
         .unwrap();
-    assert!(rig.world.revoke_key(other.id()).unwrap());
+    assert!(rig.world.remove_key(p).unwrap());
     assert!(rig.world.key(p).is_none() && rig.world.key(other.id()).is_none());
 }
 

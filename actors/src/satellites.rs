@@ -27,7 +27,7 @@ use tokio::{
 use crate::{
     api::{ApiActor, CallPolicy},
     channels::Channels,
-    datacenter::{AuthKeyActor, ConnectionActor, DatacenterActor, NewKey, StopConnection},
+    datacenter::{AuthKeyActor, ConnectionActor, DatacenterActor, LeaveSession, NewKey},
     error::CallError,
     shared::{Addresses, Shared},
 };
@@ -88,7 +88,7 @@ impl Satellite {
     /// The key itself is no good there any more.
     fn renew_key(&self) {
         if let Some(addresses) = self.shared.addresses() {
-            addresses.connection.do_send(StopConnection);
+            addresses.connection.do_send(LeaveSession);
             addresses.datacenter.do_send(NewKey);
         }
     }

@@ -14,7 +14,7 @@ use actogram_crypto::random::{self, Random};
 use actogram_mtproto::Now;
 use actogram_store::{AccountStore, DcOption, SelfUser, Write};
 use tokio::{
-    sync::{Notify, Semaphore, broadcast, watch},
+    sync::{Mutex as AsyncMutex, Notify, Semaphore, broadcast, watch},
     time::Instant,
 };
 
@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) channels: Channels,
     pub(crate) satellites: Table,
     pub(crate) options: Options,
+    /// One move at a time.
+    pub(crate) moving: AsyncMutex<()>,
     pub(crate) lanes: Lanes,
     /// The datacenter that calls go to.
     dc: AtomicI32,
@@ -109,6 +111,7 @@ impl Shared {
             channels,
             satellites: Table::default(),
             options: Options::new(options),
+            moving: AsyncMutex::default(),
             lanes: Lanes::default(),
             dc: AtomicI32::new(config.main_dc),
             main: None,

@@ -419,7 +419,8 @@ async fn s26_no_address_is_dialed_but_those_the_client_was_given() {
             id: vec![enums::InputUser::InputUserSelf],
         };
         let moved = crate::support::accounts::call(&bot.account, &me).await;
-        assert!(moved.is_err(), "there is no datacenter 4 to go to");
+        // It asked over its own session, and was told that this one is number 4, too.
+        assert!(moved.is_ok(), "{moved:?}");
         bot.send("and at home again").await.unwrap();
         assert!(dialed.lock().unwrap().len() > before, "the twin is dialed");
     }

@@ -693,6 +693,39 @@ impl Handler<StopConnection> for ConnectionActor {
     }
 }
 
+/// The session is left for another, with another key: what was under way is made again there, where that can do no harm.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct LeaveSession;
+
+impl Handler<LeaveSession> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, LeaveSession: LeaveSession, ctx: &mut Self::Context) {
+        self.close("another key is used from now on", true, ctx);
+        self.link = Link::Stopped;
+        self.epoch += 1;
+        let session = self.session.take();
+        let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
+        calls.sort_unstable_by_key(|(id, _)| *id);
+        self.ids.clear();
+        for (id, mut call) in calls {
+            let never_sent = session.as_ref().and_then(|session| session.call_state(id))
+                == Some(CallState::Queued);
+            if !never_sent && !call.may_happen_twice() {
+                call.settle(Err(CallError::UnknownOutcome));
+                continue;
+            }
+            call.copy_lost |= !never_sent;
+            call.given_to_session = false;
+            if let Some(queue) = &call.queue {
+                self.shared.queues.enter(queue, call.id);
+            }
+            self.submit_again(call);
+        }
+    }
+}
+
 /// The end: what is still under way is given back, and the connection closed. The sender goes when the last bytes are
 /// written.
 #[derive(Message)]

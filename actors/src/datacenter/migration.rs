@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actogram_store::Write;
 use actogram_tl::{Decode as _, Encode as _, enums, functions};
 
-use super::{StopConnection, actor::Moved};
+use super::{LeaveSession, actor::Moved};
 use crate::{api::CallPolicy, error::CallError, satellites::Purpose, shared::Shared};
 
 /// Makes another datacenter the account's own. A login is taken along, if there is one
@@ -14,6 +14,7 @@ use crate::{api::CallPolicy, error::CallError, satellites::Purpose, shared::Shar
 /// # Errors
 /// [`CallError::NoAddress`], [`CallError::Store`]: the account stays where it is then.
 pub(crate) async fn move_to(shared: Arc<Shared>, dc: i32) -> Result<(), CallError> {
+    let _alone = shared.moving.lock().await;
     if dc == shared.dc() {
         // Another call was sent there, too, and was faster.
         return Ok(());
@@ -27,7 +28,7 @@ pub(crate) async fn move_to(shared: Arc<Shared>, dc: i32) -> Result<(), CallErro
     written.map_err(|error| CallError::Store(error.to_string()))?;
     shared.set_dc(dc);
     if let Some(addresses) = shared.addresses() {
-        addresses.connection.do_send(StopConnection);
+        addresses.connection.do_send(LeaveSession);
         addresses.datacenter.do_send(Moved(dc));
     }
     if let Some(import) = login {

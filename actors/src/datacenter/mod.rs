@@ -15,6 +15,8 @@ pub(crate) use actor::{
 pub use auth_key::AuthKeyActor;
 pub(crate) use auth_key::CreateKey;
 pub use connection::ConnectionActor;
-pub(crate) use connection::{CancelCall, CloseConnection, SendCall, StopConnection, UseKey};
+pub(crate) use connection::{
+    CancelCall, CloseConnection, LeaveSession, SendCall, StopConnection, UseKey,
+};
 pub(crate) use migration::move_to;
 pub(crate) use options::Options;

@@ -1,9 +1,13 @@
 //! A bot that keeps a mirror of its chats: every message, edit, deletion and press as a line of JSON. Offers a button when
-//! it is told `/button`. `cargo run --example mirror_bot -- FILE`, with the settings of `actogram.toml` or `ACTOGRAM_…`.
+//! it is told `/button`, and gives back files. `cargo run --example mirror_bot -- FILE`, with the settings of `actogram.toml` or `ACTOGRAM_…`.
 
 use std::{cell::RefCell, fs::File, io::Write};
 
-use actogram::{InlineKeyboard, PeerId, prelude::*};
+use actogram::{
+    InlineKeyboard, PeerId,
+    prelude::*,
+    transfers::{RemoteFile, UploadFrom},
+};
 use serde_json::{Value, json};
 
 struct Mirror(RefCell<File>);
@@ -30,11 +34,18 @@ impl EventHandler for Mirror {
         self.keep("start", None, &[], &me.username.unwrap_or_default())
     }
 
-    async fn on_message(&self, _cx: Cx, message: Msg) -> Result<()> {
+    async fn on_message(&self, cx: Cx, message: Msg) -> Result<()> {
         if message.outgoing() {
             return Ok(());
         }
         self.keep("new", Some(message.chat()), &[message.id()], message.text())?;
+        if message.media().is_some() {
+            let file = RemoteFile::from(&message);
+            let name = file.name();
+            let bytes = cx.download(file).check_hashes().bytes().await?;
+            let back = cx.send_file(&message, UploadFrom::from(bytes).named(name));
+            return back.reply_to(message.id()).await.map(drop);
+        }
         match message.text() {
             "/button" => {
                 let keyboard = InlineKeyboard::new().callback("Press me", "press");

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_lead_elsewhere_lead_nowhere() {
+    fn a7_names_that_lead_elsewhere_lead_nowhere() {
         for (name, clean) in [
             ("a.txt", "a.txt"),
             ("", "file"),

@@ -108,7 +108,7 @@ async fn an_account_whose_home_is_elsewhere_logs_in_there_and_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_that_is_moved_takes_its_login_along() {
+async fn r28_an_account_that_is_moved_takes_its_login_along() {
     let datacenter = two().await;
     let operator = datacenter.operator();
     let client = at_home(&datacenter, PHONE).await;
@@ -143,7 +143,7 @@ async fn an_account_that_is_moved_takes_its_login_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_are_fetched_from_where_they_are_even_if_they_move() {
+async fn r4_files_are_fetched_from_where_they_are_even_if_they_move() {
     let datacenter = two().await;
     let operator = datacenter.operator();
     let client = at_home(&datacenter, PHONE).await;
@@ -192,7 +192,7 @@ async fn files_are_fetched_from_where_they_are_even_if_they_move() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_that_is_revoked_elsewhere_is_carried_over_again() {
+async fn a4_a_login_that_is_revoked_elsewhere_is_carried_over_again() {
     let datacenter = two().await;
     let operator = datacenter.operator();
     let client = at_home(&datacenter, PHONE).await;
@@ -219,7 +219,7 @@ async fn a_login_that_is_revoked_elsewhere_is_carried_over_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_call_is_sent_elsewhere_and_no_call_for_ever() {
+async fn a3_one_call_is_sent_elsewhere_and_no_call_for_ever() {
     let datacenter = two().await;
     let operator = datacenter.operator();
     let client = at_home(&datacenter, PHONE).await;
@@ -285,7 +285,33 @@ async fn one_call_is_sent_elsewhere_and_no_call_for_ever() {
         "{error}"
     );
     operator.clear_faults();
-    // A datacenter that nobody knows.
+    for (number, name) in [(4, "USER_MIGRATE_4"), (2, "USER_MIGRATE_2")] {
+        operator.fail("messages.getHistory", 303, name, 100);
+        let error = api.invoke(history()).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Call { source: CallError::Migration { dc, .. }, .. } if *dc == number),
+            "{error}"
+        );
+        operator.clear_faults();
+    }
+    // Datacenters that nobody knows.
+    for name in ["USER_MIGRATE_99", "STATS_MIGRATE_0", "FILE_MIGRATE_99"] {
+        operator.fail("messages.getHistory", 303, name, 1);
+        let error = api.invoke(history()).await.unwrap_err();
+        assert!(
+            matches!(
+                &error,
+                Error::Call {
+                    source: CallError::NoAddress { .. },
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+    operator.fail("messages.getHistory", 303, "USER_MIGRATE_-1", 1);
+    let error = api.invoke(history()).await.unwrap_err();
+    assert!(error.is("USER_MIGRATE_-1"), "{error}");
     operator.fail("messages.getHistory", 303, "STATS_MIGRATE_77", 1);
     let error = api.invoke(history()).await.unwrap_err();
     assert!(

@@ -244,7 +244,7 @@ async fn a_transfer_is_paused_resumed_and_cancelled_by_its_handle() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn names_from_outside_stay_in_their_directory() {
+async fn a7_names_from_outside_stay_in_their_directory() {
     let place = Place::new("9996630014").await;
     let directory = tempfile::tempdir().unwrap();
     let inside = directory.path().join("inside");

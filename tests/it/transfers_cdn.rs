@@ -63,7 +63,7 @@ impl Served {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_comes_from_a_cdn_and_is_what_it_was() {
+async fn r4_a_file_comes_from_a_cdn_and_is_what_it_was() {
     for (phone, length) in [
         ("9996650001", 1),
         ("9996650002", 200_000),
@@ -92,7 +92,7 @@ async fn a_file_comes_from_a_cdn_and_is_what_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cdn_that_lies_is_left_and_its_bytes_go_nowhere() {
+async fn a8_a_cdn_that_lies_is_left_and_its_bytes_go_nowhere() {
     let served = Served::new("9996650004", (3 << 20) + 5).await;
     let operator = served.datacenter.operator();
     let id = document(&served.message).id;

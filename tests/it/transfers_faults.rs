@@ -29,7 +29,7 @@ use crate::support::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cut_line_costs_time_and_no_byte() {
+async fn r4_a_cut_line_costs_time_and_no_byte() {
     let place = Place::new("9996630005").await;
     let bytes = content(24 * PART + 5);
     let cuts = Arc::new(AtomicUsize::new(0));
@@ -70,7 +70,7 @@ async fn a_cut_line_costs_time_and_no_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_dead_process_left_is_gone_on_from_if_it_is_right() {
+async fn r4_what_a_dead_process_left_is_gone_on_from_if_it_is_right() {
     let place = Place::new("9996630007").await;
     let directory = tempfile::tempdir().unwrap();
     let bytes = content(12 * PART + 3);
@@ -184,7 +184,7 @@ impl AsyncWrite for Full {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_is_an_error_that_says_so() {
+async fn r18_a_full_disk_is_an_error_that_says_so() {
     let place = Place::new("9996630008").await;
     let bytes = content(4 * PART);
     let message = place.message("f.bin", &bytes).await;
@@ -270,7 +270,7 @@ async fn a_file_that_changes_while_it_is_uploaded_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reference_that_expires_on_the_way_is_asked_for_anew() {
+async fn a9_r4_a_reference_that_expires_on_the_way_is_asked_for_anew() {
     let place = Place::new("9996630010").await;
     let bytes = content(24 * PART);
     let message = place.message("e.bin", &bytes).await;
@@ -335,7 +335,7 @@ fn changed(answer: Bytes, change: impl FnOnce(&mut Vec<u8>)) -> Bytes {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_datacenter_that_lies_about_a_file_is_found_out() {
+async fn a7_a_datacenter_that_lies_about_a_file_is_found_out() {
     let place = Place::new("9996630011").await;
     let directory = tempfile::tempdir().unwrap();
     let bytes = content(4 * PART + 9);
@@ -449,7 +449,7 @@ async fn waits_the_datacenter_asks_for_are_waited_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parts_the_datacenter_lost_are_uploaded_anew() {
+async fn r3_parts_the_datacenter_lost_are_uploaded_anew() {
     let place = Place::new("9996630013").await;
     let bytes = content(3 * PART);
     let operator = place.operator();

@@ -1,14 +1,9 @@
 // A bot of ours talks with mtcute in private, in a supergroup and in a channel; what they see and what it sees agree.
-// MIRROR_BOT is the path of the bot's program; `cargo xtask test` sets it.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { Cable, Datacenter, PATIENCE, eventually } from './datacenter.mjs'
+import { Datacenter, PATIENCE, eventually } from './datacenter.mjs'
+import { mirrored } from './mirror.mjs'
 import { personOf } from './people.mjs'
 
 const BOT = 'mtcute_mirror_bot'
@@ -17,43 +12,6 @@ let datacenter
 
 before(async () => { datacenter = await Datacenter.start(BOT) })
 after(async () => { await datacenter?.stop() })
-
-/** The bot, behind a cable that can be cut and kept cut. */
-async function mirrored(t) {
-  const program = process.env.MIRROR_BOT
-  assert.ok(program, 'MIRROR_BOT is not set: `cargo xtask test` builds the program and sets it')
-  const directory = mkdtempSync(join(tmpdir(), 'mirror-'))
-  const [key, file] = [join(directory, 'key.pem'), join(directory, 'mirror')]
-  writeFileSync(key, datacenter.publicKey)
-  const cable = await Cable.lay(datacenter)
-  const running = spawn(program, [file], {
-    cwd: directory,
-    env: {
-      ACTOGRAM_API_ID: '1',
-      ACTOGRAM_API_HASH: '0123456789abcdef0123456789abcdef',
-      ACTOGRAM_BOT_TOKEN: datacenter.find('bot').token,
-      ACTOGRAM_SESSION: join(directory, 'bot.session'),
-      ACTOGRAM_DATACENTER__ADDRESS: `${cable.host}:${cable.port}`,
-      ACTOGRAM_DATACENTER__PUBLIC_KEY: key,
-    },
-    stdio: 'inherit',
-  })
-  t.after(async () => {
-    running.kill('SIGTERM')
-    const [code] = running.exitCode === null ? await once(running, 'exit') : [running.exitCode]
-    cable.remove()
-    rmSync(directory, { recursive: true })
-    assert.equal(code, 0, 'the bot ends well')
-  })
-  const lines = () => {
-    if (!existsSync(file)) return []
-    // The last line may be half written.
-    return readFileSync(file, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line))
-  }
-  const seen = (what, chat) => lines().filter((line) => line.what === what && (chat === undefined || line.chat === chat))
-  await eventually(() => seen('start').length, 'the bot has started')
-  return { cable, seen }
-}
 
 /** What stands in a chat, as the bot knows it. */
 function textsOf(mirror, chat) {
@@ -81,7 +39,7 @@ const CHATS = {
 
 for (const [kind, make] of Object.entries(CHATS)) {
   test(`a bot of ours and mtcute agree in ${kind}`, { timeout }, async (t) => {
-    const mirror = await mirrored(t)
+    const mirror = await mirrored(datacenter, t)
     const human = await personOf(datacenter, t, 'Ada')
     const { peer, number } = await make(human)
     const atBot = (what, text) => mirror.seen(what, number).some((line) => line.text === text)

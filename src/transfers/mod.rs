@@ -34,6 +34,8 @@ mod file_name;
 mod remote;
 mod send;
 mod upload;
+#[cfg(feature = "web")]
+mod web;
 
 use std::{future::Future, pin::Pin};
 

@@ -13,6 +13,7 @@ mod faults_calls;
 mod faults_handshake;
 mod faults_state;
 mod faults_wire;
+mod file_responses;
 mod handlers_commands;
 mod handlers_conversations;
 mod handlers_events;

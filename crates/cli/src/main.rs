@@ -25,6 +25,10 @@ enum Command {
     Call(commands::account::Call),
     /// Prints who is logged in.
     Whoami(commands::account::WhoAmI),
+    /// Saves the file of a message.
+    Download(commands::files::Download),
+    /// Uploads a file and sends it.
+    Upload(commands::files::Upload),
     /// Shows what a running client is doing: its actors, loops and calls.
     Top(commands::top::Top),
     /// Runs a local datacenter until a signal.
@@ -43,6 +47,8 @@ async fn main() -> ExitCode {
         Command::Run(arguments) => commands::account::run(arguments).await,
         Command::Call(arguments) => commands::account::call(arguments).await,
         Command::Whoami(arguments) => commands::account::who_am_i(arguments).await,
+        Command::Download(arguments) => commands::files::download(arguments).await,
+        Command::Upload(arguments) => commands::files::upload(arguments).await,
         Command::Top(arguments) => commands::top::run(arguments).await,
         Command::Datacenter(arguments) => commands::datacenter::run(arguments).await,
     };

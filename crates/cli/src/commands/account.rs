@@ -37,7 +37,7 @@ impl Source {
     }
 
     /// Connects, and logs a user in on the terminal if nobody is.
-    async fn client(&self) -> Result<Client> {
+    pub(super) async fn client(&self) -> Result<Client> {
         Self::connect(self.settings()?).await
     }
 

@@ -8,6 +8,7 @@
 pub(crate) mod account;
 pub(crate) mod datacenter;
 pub(crate) mod demo;
+pub(crate) mod files;
 pub(crate) mod top;
 #[cfg(unix)]
 mod tree;

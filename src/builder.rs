@@ -3,7 +3,8 @@
 use std::{fmt, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use actogram_actors::{
-    AccountConfig, CallPolicy, Clock, Connector, DatacenterAddress, Engine, InitConnection,
+    AccountConfig, CallPolicy, CatchUp, Clock, Connector, DatacenterAddress, Engine,
+    InitConnection, Rates,
 };
 #[cfg(feature = "local")]
 use actogram_actors::{Connecting, Io};
@@ -37,6 +38,10 @@ pub struct ClientBuilder {
     order: Order,
     connector: Option<Arc<dyn Connector>>,
     clock: Option<Arc<dyn Clock>>,
+    catch_up: CatchUp,
+    rates: Option<Option<Rates>>,
+    /// The datacenter is one of this process.
+    local: bool,
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -58,6 +63,9 @@ impl ClientBuilder {
             order: Order::default(),
             connector: None,
             clock: None,
+            catch_up: CatchUp::default(),
+            rates: None,
+            local: false,
         }
     }
 
@@ -104,6 +112,7 @@ impl ClientBuilder {
     /// [`Error::Settings`] if the address or the key cannot be read.
     pub fn datacenter(mut self, id: i32, address: &str, public_key: &str) -> Result<Self> {
         self.datacenter = Some((parse_address(id, address)?, parse_key(public_key)?));
+        self.local = false;
         Ok(self)
     }
 
@@ -126,6 +135,7 @@ impl ClientBuilder {
             }
         };
         self.datacenter = Some((address, datacenter.public_key().clone()));
+        self.local = true;
         // A local datacenter takes any application, but like Telegram not none.
         if self.settings.api_id == 0 {
             self.settings.api_id = 1;
@@ -155,6 +165,19 @@ impl ClientBuilder {
     /// In which order handlers see updates; by default one after another within a chat.
     pub fn order(mut self, order: Order) -> Self {
         self.order = order;
+        self
+    }
+
+    /// What becomes of updates that came while the client was not connected; by default, all of them come.
+    pub fn catch_up(mut self, catch_up: CatchUp) -> Self {
+        self.catch_up = catch_up;
+        self
+    }
+
+    /// How often messages are sent and methods called, instead of what `calls.rates` of the settings says. `None`: as often
+    /// as the program does, up to what the datacenter bears.
+    pub fn rates(mut self, rates: impl Into<Option<Rates>>) -> Self {
+        self.rates = Some(rates.into());
         self
     }
 
@@ -191,6 +214,11 @@ impl ClientBuilder {
         if let Some(clock) = self.clock.take() {
             config.clock = clock;
         }
+        config.catch_up = self.catch_up;
+        config.rates = match self.rates.take() {
+            Some(rates) => rates,
+            None => self.settings.calls.rates.rates(self.local),
+        };
         config.limits.calls = self.settings.calls.in_flight.max(1);
         config.limits.queue = self.settings.calls.queue.max(1);
         let account = engine

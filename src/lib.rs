@@ -30,8 +30,8 @@ pub mod text;
 pub mod transfers;
 
 pub use actogram_actors::{
-    AccountEvent, ApiActor, CallError, Clock, Connecting, Connector, DatacenterAddress, DedupeId,
-    Engine, Io, ShutdownReport, ShutdownStep,
+    AccountEvent, ApiActor, CallError, CatchUp, Clock, Connecting, Connector, DatacenterAddress,
+    DedupeId, Engine, Io, Rate, Rates, ShutdownReport, ShutdownStep,
 };
 /// Ways to hosts; usable without Telegram.
 pub use actogram_net as net;
@@ -77,7 +77,7 @@ pub use peers::{
     FULL_INFO_AGE, FullObject, PeerError, PeerFullInfo, PeerId, PeerInfo, PeerKind, PeerObject,
     PeerRef,
 };
-pub use settings::{CallSettings, DatacenterSettings, Secret, Settings};
+pub use settings::{CallSettings, DatacenterSettings, KeepRates, RateSettings, Secret, Settings};
 pub use snapshot::ClientSnapshot;
 pub use text::{Text, escape_html, escape_markdown_v2, html, markdown};
 

@@ -4,8 +4,10 @@ use std::{
     collections::HashMap,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use actogram_actors::{Rate, Rates};
 use config::{Config, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -113,6 +115,59 @@ pub struct CallSettings {
     pub queue: usize,
     /// The longest flood wait, in seconds, that is slept through instead of being returned as an error.
     pub flood_wait_limit: u64,
+    /// How often messages are sent.
+    pub rates: RateSettings,
+}
+
+/// How often messages are sent; what goes beyond waits for its turn, and nothing else does
+/// ([`Rates`](crate::Rates)). Telegram states these rates for bots
+/// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>); accounts of people get them too, for
+/// nothing looser is stated for those.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RateSettings {
+    /// When the account keeps within them.
+    pub keep: KeepRates,
+    /// Messages to one user, within `private_seconds`.
+    pub private: u32,
+    /// The span of `private`.
+    pub private_seconds: u64,
+    /// Messages to one group, supergroup or channel, within `group_seconds`.
+    pub group: u32,
+    /// The span of `group`.
+    pub group_seconds: u64,
+    /// Messages to all chats together, within a second.
+    pub all: u32,
+}
+
+/// When an account keeps within its [rates](RateSettings).
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeepRates {
+    /// With every datacenter but one of this process: a local one has no such rates, and tests are to be quick.
+    Auto,
+    /// With every datacenter.
+    Always,
+    /// Never: the datacenter's flood waits are all there is.
+    Never,
+}
+
+impl RateSettings {
+    /// What the account is to keep within, `local` being whether the datacenter is one of this process.
+    pub(crate) fn rates(&self, local: bool) -> Option<Rates> {
+        let keeps = match self.keep {
+            KeepRates::Auto => !local,
+            KeepRates::Always => true,
+            KeepRates::Never => false,
+        };
+        let mut rates = Rates::default();
+        rates.private = Rate::new(self.private, Duration::from_secs(self.private_seconds));
+        rates.group = Rate::new(self.group, Duration::from_secs(self.group_seconds));
+        rates.all = Rate::new(self.all, Duration::from_secs(1));
+        keeps.then_some(rates)
+    }
 }
 
 impl Default for Settings {
@@ -136,6 +191,14 @@ impl Default for Settings {
                 in_flight: 1024,
                 queue: 1024,
                 flood_wait_limit: 30,
+                rates: RateSettings {
+                    keep: KeepRates::Auto,
+                    private: 5,
+                    private_seconds: 5,
+                    group: 20,
+                    group_seconds: 60,
+                    all: 30,
+                },
             },
         }
     }
@@ -337,6 +400,23 @@ mod tests {
             Settings::layered(None, HashMap::new(), []).unwrap(),
             Settings::default()
         );
+    }
+
+    #[test]
+    fn the_rates_are_those_of_the_actors_and_hold_beyond_this_process() {
+        let mut settings = Settings::default().calls.rates;
+        assert_eq!(settings.rates(false), Some(Rates::default()));
+        assert_eq!(settings.rates(true), None);
+        settings.keep = KeepRates::Always;
+        settings.group = 7;
+        let group = settings.rates(true).unwrap().group;
+        assert_eq!(group, Rate::new(7, Duration::from_secs(60)));
+        let vars = environment(&[("ACTOGRAM_CALLS__RATES__KEEP", "never")]);
+        let settings = Settings::layered(None, vars, []).unwrap().calls.rates;
+        assert_eq!(settings.keep, KeepRates::Never);
+        assert_eq!(settings.rates(false), None);
+        let vars = environment(&[("ACTOGRAM_CALLS__RATES__KEEP", "seldom")]);
+        assert!(Settings::layered(None, vars, []).is_err());
     }
 
     #[test]

@@ -82,6 +82,7 @@ async fn the_echo_bot_answers_and_ends_when_it_is_told_to() {
         Command::new(path_of_example("echo_bot"))
             .env("ACTOGRAM_API_ID", "1")
             .env("ACTOGRAM_API_HASH", "hash")
+            .env("ACTOGRAM_CALLS__RATES__KEEP", "never")
             .env("ACTOGRAM_SESSION", directory.path().join("bot.session"))
             .env("ACTOGRAM_BOT_TOKEN", &bot.token)
             .env("ACTOGRAM_DATACENTER__ADDRESS", address)

@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     api::{Abort, ApiActor, CallPolicy, Place},
     channels::Channels,
-    config::AccountConfig,
+    config::{AccountConfig, CatchUp},
     datacenter::{
         AuthKeyActor, CloseConnection, ConnectionActor, DatacenterActor, NewKey, StopConnection,
     },
@@ -78,16 +78,23 @@ impl Account {
     pub(crate) fn assemble(engine: Engine, config: AccountConfig, record: &AccountRecord) -> Self {
         let root = engine.supervisor(&config.name);
         let dc = config.main_dc;
+        let skips = config.catch_up == CatchUp::Skip;
+        let known = if skips { &[] } else { &record.channels[..] };
         let shared = Arc::new(Shared::new(
             config,
             engine.crypto(),
             engine.random(),
             record.self_user,
-            Channels::new(root.group("channels").start(), &record.channels),
+            Channels::new(root.group("channels").start(), known),
             record.dc_options.clone(),
         ));
+        if skips {
+            // A later life of an actor begins from the store.
+            shared.store.write(Write::SelfUser(None));
+            shared.store.write(Write::SelfUser(record.self_user));
+        }
         // Without a login, a position is what a former one left.
-        let position = record.self_user.and(record.position);
+        let position = record.self_user.and(record.position).filter(|_| !skips);
 
         let auth_key = {
             let shared = shared.clone();
@@ -196,7 +203,8 @@ impl Account {
 
     /// Calls a method, encoded. Gives its result, encoded.
     ///
-    /// Nothing happens before the future is polled. It then waits until the account's limits let the call in. From then on,
+    /// Nothing happens before the future is polled. It then waits until the account's [`Rates`](crate::Rates) and limits let
+    /// the call in. From then on,
     /// dropping the future leaves the call running, unless [`CallPolicy::cancel_on_drop`] is set.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicIsize, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,6 +19,7 @@ pub(crate) struct Activity {
     inner: Mutex<Inner>,
     asleep: AtomicUsize,
     held: AtomicUsize,
+    paced: AtomicIsize,
 }
 
 #[derive(Default)]
@@ -61,6 +62,11 @@ impl Activity {
         self.held.store(held, Ordering::Relaxed);
     }
 
+    /// So many more calls, or fewer, wait because of the account's rates.
+    pub(crate) fn note_paced(&self, more: isize) {
+        self.paced.fetch_add(more, Ordering::Relaxed);
+    }
+
     pub(crate) fn of_connection(&self) -> Details {
         let connection = self.lock().connection.clone();
         let said = (!connection.is_empty()).then_some(("connection", connection));
@@ -79,6 +85,10 @@ impl Activity {
             (
                 "held_in_queues",
                 self.held.load(Ordering::Relaxed).to_string(),
+            ),
+            (
+                "rate_limited",
+                self.paced.load(Ordering::Relaxed).to_string(),
             ),
         ]);
         if !floods.is_empty() {

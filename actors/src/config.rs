@@ -7,6 +7,7 @@ use actogram_mtproto::transport::{Kind, Secret};
 use actogram_store::Store;
 
 use crate::{
+    api::Rates,
     clock::{Clock, SystemClock},
     connector::{Connector, NetworkConnector},
     init::InitConnection,
@@ -112,6 +113,21 @@ impl Default for ConnectLimits {
     }
 }
 
+/// What becomes of updates that came while the account was not open.
+///
+/// It holds when the account is opened. Once it is, whatever comes while its connection is down is always asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CatchUp {
+    /// All of them are asked for and handed out, in order and before newer ones, as far back as the datacenter keeps them.
+    #[default]
+    Everything,
+    /// None of them are: updates are followed from the moment they are started. What was with handlers when the account
+    /// last ended, and is not known to have been handled, does not come again either. In channels time is counted in whole
+    /// seconds: what came in the very second of the start may come.
+    Skip,
+}
+
 /// What an account is opened with.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -134,6 +150,10 @@ pub struct AccountConfig {
     pub init: InitConnection,
     /// How many calls may be under way.
     pub limits: Limits,
+    /// How often messages are sent and methods are called. `None`: as often as the program does.
+    pub rates: Option<Rates>,
+    /// What becomes of updates that came while the account was not open.
+    pub catch_up: CatchUp,
     /// How often connections may be opened.
     pub connect_limits: ConnectLimits,
     /// Opens streams.
@@ -161,6 +181,8 @@ impl AccountConfig {
             obfuscated: true,
             init,
             limits: Limits::default(),
+            rates: Some(Rates::default()),
+            catch_up: CatchUp::default(),
             connect_limits: ConnectLimits::default(),
             connector: Arc::new(NetworkConnector::default()),
             clock: Arc::new(SystemClock),

@@ -115,6 +115,70 @@ fn channel_in(name: &str, value: Bytes) -> Option<i64> {
     }
 }
 
+/// A chat as a call names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ChatKey {
+    /// The account itself: its saved messages.
+    Own,
+    User(i64),
+    Chat(i64),
+    Channel(i64),
+}
+
+impl ChatKey {
+    fn of(peer: &enums::InputPeer) -> Option<Self> {
+        use enums::InputPeer as P;
+        Some(match peer {
+            P::InputPeerEmpty => return None,
+            P::InputPeerSelf => Self::Own,
+            P::InputPeerUser(peer) => Self::User(peer.user_id),
+            P::InputPeerUserFromMessage(peer) => Self::User(peer.user_id),
+            P::InputPeerChat(peer) => Self::Chat(peer.chat_id),
+            P::InputPeerChannel(peer) => Self::Channel(peer.channel_id),
+            P::InputPeerChannelFromMessage(peer) => Self::Channel(peer.channel_id),
+        })
+    }
+}
+
+/// What a call sends: how many messages, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sending {
+    pub(crate) to: ChatKey,
+    pub(crate) messages: u32,
+}
+
+/// What this [`innermost`] call sends, if it sends messages to a chat.
+pub(crate) fn sending(function: &FunctionInfo, body: &Bytes) -> Option<Sending> {
+    let mut reader = Reader::new(body.clone());
+    // A call of ours that cannot be read was refused long before.
+    sending_in(function.name, &mut reader).ok().flatten()
+}
+
+fn sending_in(method: &str, reader: &mut Reader) -> Result<Option<Sending>, DecodeError> {
+    let (_, flags) = (reader.get_u32()?, reader.get_u32()?);
+    let (to, messages) = match method {
+        "messages.sendMessage" | "messages.sendMedia" | "messages.sendInlineBotResult" => {
+            (enums::InputPeer::decode(reader)?, 1)
+        }
+        "messages.forwardMessages" => {
+            enums::InputPeer::decode(reader)?;
+            let ids = Vec::<i32>::decode(reader)?;
+            Vec::<i64>::decode(reader)?;
+            (enums::InputPeer::decode(reader)?, ids.len())
+        }
+        "messages.sendMultiMedia" => {
+            let to = enums::InputPeer::decode(reader)?;
+            if flags & 1 != 0 {
+                enums::InputReplyTo::decode(reader)?;
+            }
+            (to, Vec::<enums::InputSingleMedia>::decode(reader)?.len())
+        }
+        _ => return Ok(None),
+    };
+    let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+    Ok(ChatKey::of(&to).map(|to| Sending { to, messages }))
+}
+
 /// The channels that updates say the account is no longer in (<https://core.telegram.org/constructor/updateChannel>).
 pub(crate) fn left_channels(updates: &enums::Updates) -> Vec<i64> {
     let (updates, chats) = match updates {

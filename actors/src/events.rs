@@ -36,6 +36,14 @@ pub enum AccountEvent {
         /// For how long.
         wait: Duration,
     },
+    /// Calls wait for their turn, because the account keeps within its [`Rates`](crate::Rates). Comes once for a chat, or a
+    /// method, until a call of it goes without waiting.
+    RateLimited {
+        /// The method.
+        method: &'static str,
+        /// How long the first of them waits.
+        wait: Duration,
+    },
     /// The other side ended the login. Comes once; calls that need a login are refused until there is a new one.
     LoggedOut {
         /// The error's name, such as `SESSION_REVOKED`.

@@ -36,9 +36,9 @@ pub mod transfers;
 pub mod updates;
 
 pub use account::Account;
-pub use api::{ApiActor, CallPolicy, InvokeRaw, Place};
+pub use api::{ApiActor, CallPolicy, InvokeRaw, Place, Rate, Rates};
 pub use clock::{Clock, SystemClock};
-pub use config::{AccountConfig, ConnectLimits, DatacenterAddress, Limits};
+pub use config::{AccountConfig, CatchUp, ConnectLimits, DatacenterAddress, Limits};
 pub use connector::{Connecting, Connector, Io, NetworkConnector};
 pub use engine::{Engine, EngineBuilder, OpenError};
 pub use error::{CallError, CallErrorClass};

@@ -14,17 +14,19 @@ use actogram_crypto::random::{self, Random};
 use actogram_mtproto::Now;
 use actogram_store::{AccountStore, DcOption, SelfUser, Write};
 use tokio::{
+    runtime::Handle,
     sync::{Mutex as AsyncMutex, Notify, Semaphore, broadcast, watch},
     time::Instant,
 };
 
 use crate::{
     activity::Activity,
-    api::{ApiActor, Halt, Queues},
+    api::{ApiActor, Floods, Halt, Limiter, Queues},
     channels::Channels,
     config::AccountConfig,
     crypto_pool::CryptoPool,
     datacenter::{ConnectionActor, DatacenterActor, Options, StopConnection},
+    error::CallError,
     events::{AccountEvent, ShutdownStep, StopReason},
     satellites::{Purpose, SatellitesActor, Site, Table},
     sequencer::UpdatesActor,
@@ -59,6 +61,9 @@ pub(crate) struct Shared {
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) bytes: Arc<Semaphore>,
     pub(crate) queues: Arc<Queues>,
+    pub(crate) limiter: Limiter,
+    /// Until when the datacenter wants no calls.
+    pub(crate) floods: Floods,
     pub(crate) room: Arc<Room>,
     pub(crate) channels: Channels,
     pub(crate) satellites: Table,
@@ -85,6 +90,9 @@ pub(crate) struct Shared {
     shutdown: AtomicUsize,
     queries: AtomicUsize,
     drained: Notify,
+    /// Never open; it is closed with the account.
+    gate: Semaphore,
+    runtime: Handle,
     next_call: AtomicU64,
     pub(crate) activity: Activity,
 }
@@ -107,6 +115,10 @@ impl Shared {
                 config.limits.bytes.min(Semaphore::MAX_PERMITS),
             )),
             queues: Arc::default(),
+            limiter: Limiter::default(),
+            floods: Floods::default(),
+            gate: Semaphore::new(0),
+            runtime: Handle::current(),
             room: Arc::default(),
             channels,
             satellites: Table::default(),
@@ -357,8 +369,31 @@ impl Shared {
             satellite.shared.close();
         }
         self.closing.store(true, Ordering::Release);
+        self.gate.close();
         self.calls.close();
         self.bytes.close();
+    }
+
+    /// Resolves when no call can be made any more. `None`: because the account is being shut down.
+    pub(crate) async fn ended(&self) -> Option<CallError> {
+        let mut stopped = self.watch_stopped();
+        let why = async {
+            match stopped.wait_for(Option::is_some).await {
+                Ok(reason) => reason.clone().map(CallError::Stopped),
+                Err(_) => None,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = self.gate.acquire() => None,
+            why = why => why,
+        }
+    }
+
+    /// Resolves at this time on the monotonic clock, whatever polls it.
+    pub(crate) fn sleep_until(&self, monotonic: Duration) -> tokio::time::Sleep {
+        let _runtime = self.runtime.enter();
+        tokio::time::sleep_until(self.instant(monotonic))
     }
 
     pub(crate) fn is_closing(&self) -> bool {

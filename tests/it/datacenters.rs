@@ -257,10 +257,8 @@ async fn a3_one_call_is_sent_elsewhere_and_no_call_for_ever() {
         .await
         .unwrap();
     let enums::stats::BroadcastStats::BroadcastStats(stats) = stats;
-    let types::StatsAbsValueAndPrev { current, .. } = match stats.followers {
-        enums::StatsAbsValueAndPrev::StatsAbsValueAndPrev(it) => it,
-    };
-    assert_eq!(current, 1.0);
+    let enums::StatsAbsValueAndPrev::StatsAbsValueAndPrev(followers) = stats.followers;
+    assert_eq!(followers.current, 1.0);
 
     let history = || functions::messages::GetHistory {
         peer: enums::InputPeer::InputPeerSelf,

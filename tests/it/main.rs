@@ -31,6 +31,7 @@ mod peers;
 mod poison;
 mod proxies;
 mod queues;
+mod rates;
 mod seed_cases;
 mod simulation;
 mod snapshot;

@@ -172,7 +172,8 @@ fn queues_of_different_names_know_nothing_of_each_other() {
     run(async {
         let (stage, client) = Stage::new(2).await;
         let operator = stage.datacenter.operator();
-        operator.fail(SEND, 420, "SLOWMODE_WAIT_60", 1);
+        // A wait of the one call: slow mode would be the chat's, whatever the queue.
+        operator.fail(SEND, 420, "FLOOD_PREMIUM_WAIT_60", 1);
         let begun = Instant::now();
         let (mut slow, mut quick) = (
             Sender::new(&stage, &client, "slow"),

@@ -373,6 +373,7 @@ impl Example {
         let child = Command::new(program)
             .env("ACTOGRAM_API_ID", "1")
             .env("ACTOGRAM_API_HASH", "hash")
+            .env("ACTOGRAM_CALLS__RATES__KEEP", "never")
             .env("ACTOGRAM_BOT_TOKEN", token)
             .env("ACTOGRAM_SESSION", directory.join("bot.session"))
             .env(

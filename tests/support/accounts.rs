@@ -18,12 +18,13 @@ use actogram_store::Store;
 
 use super::HANG;
 
-/// What an account is opened with, but that it may connect as often as it likes: what the limits are is shown elsewhere,
+/// What an account is opened with, but that it may connect and send as often as it likes: what the limits are is shown elsewhere,
 /// here they would make hundreds of cuts take minutes.
 pub fn config(datacenter: &LocalDatacenter, name: &str, store: &Store) -> AccountConfig {
     let address = DatacenterAddress::from((datacenter.dc_id(), datacenter.address().unwrap()));
     let key = datacenter.public_key().clone();
     let mut config = AccountConfig::new(name, store.clone(), address, key, InitConnection::new(1));
+    config.rates = None;
     config.connect_limits = ConnectLimits {
         failing: Vec::new(),
         working: Vec::new(),

@@ -77,6 +77,7 @@ impl Scene {
             .args(arguments)
             .env("ACTOGRAM_API_ID", "1")
             .env("ACTOGRAM_API_HASH", "hash")
+            .env("ACTOGRAM_CALLS__RATES__KEEP", "never")
             .env("ACTOGRAM_SESSION", path.join("bot.session"))
             .env("ACTOGRAM_DATACENTER__ADDRESS", address)
             .env("ACTOGRAM_DATACENTER__PUBLIC_KEY", path.join("key.pem"))

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use actogram::{Engine, prelude::*};
+use actogram::{ClientBuilder, Engine, prelude::*};
 use actogram_crypto::random::{Random, SeededRandom};
 use actogram_local_datacenter::{LocalDatacenter, model::PeerKey, operator::BotAccount};
 use actogram_store::Store;
@@ -55,23 +55,20 @@ fn randoms(seed: u64, who: u64) -> impl Fn() -> Box<dyn Random> + Send + Sync + 
     }
 }
 
-async fn connect(
+fn builder(
     datacenter: &LocalDatacenter,
     bot: &BotAccount,
     store: &Store,
     begun: Instant,
     seed: u64,
     who: u64,
-) -> Client {
-    Client::builder(":memory:")
+) -> ClientBuilder {
+    let builder = Client::builder(":memory:")
         .store(store.clone())
         .local_datacenter(datacenter)
         .engine(Engine::builder().random(randoms(seed, who)).on_local_set())
-        .clock(move || EPOCH + begun.elapsed())
-        .bot_token(bot.token.as_str())
-        .connect()
-        .await
-        .unwrap()
+        .clock(move || EPOCH + begun.elapsed());
+    builder.bot_token(bot.token.as_str())
 }
 
 impl Stage {
@@ -94,7 +91,8 @@ impl Stage {
             .send_message(ann, PeerKey::User(bot.id), "hello")
             .unwrap();
         let store = Store::memory();
-        let client = connect(&datacenter, &bot, &store, begun, seed, 2).await;
+        let client = builder(&datacenter, &bot, &store, begun, seed, 2);
+        let client = client.connect().await.unwrap();
         let stage = Self {
             datacenter,
             bot,
@@ -108,16 +106,19 @@ impl Stage {
 
     /// The client that follows after the first has ended, from the same store.
     pub async fn another_client(&self, number: u64) -> Client {
+        self.client_with(number, |builder| builder).await
+    }
+
+    /// The same, built like this.
+    pub async fn client_with(
+        &self,
+        number: u64,
+        change: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Client {
         let (bot, store) = (&self.bot, &self.store);
-        connect(
-            &self.datacenter,
-            bot,
-            store,
-            self.begun,
-            self.seed,
-            2 + number,
-        )
-        .await
+        let (begun, who) = (self.begun, 2 + number);
+        let builder = builder(&self.datacenter, bot, store, begun, self.seed, who);
+        change(builder).connect().await.unwrap()
     }
 
     /// Ann writes to the bot.

@@ -11,7 +11,7 @@ use actogram_runtime::SupervisedContext;
 use actogram_store::{KeyKind, Write};
 use bytes::Bytes;
 
-use super::{Call, CallPolicy, Permits, Refusal, Turn, classify};
+use super::{Call, CallPolicy, Pace, Permits, Refusal, Turn, classify, floods::Flood};
 use crate::{
     datacenter::{CancelCall, SendCall, move_to},
     error::CallError,
@@ -46,8 +46,6 @@ pub struct ApiActor {
     sleeping: BTreeMap<(Duration, u64), Call>,
     /// Calls of queues that wait for the one before.
     held: HashMap<u64, Call>,
-    /// Until when a method must not be called.
-    floods: HashMap<u32, Duration>,
     timer: Option<(Duration, SpawnHandle)>,
 }
 
@@ -57,7 +55,6 @@ impl ApiActor {
             shared,
             sleeping: BTreeMap::new(),
             held: HashMap::new(),
-            floods: HashMap::new(),
             timer: None,
         }
     }
@@ -94,18 +91,14 @@ impl ApiActor {
             return;
         }
         let now = self.shared.monotonic();
-        let until = call
-            .function
-            .and_then(|function| self.floods.get(&function.id))
-            .copied();
-        if let Some(until) = until.filter(|until| *until > now) {
-            let wait = until - now;
+        if let Some(flood) = self.shared.floods.of(&call, now) {
+            let wait = flood.until.saturating_sub(now);
             if call.slept + wait > call.policy.flood_wait_limit {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                call.settle_refused(420, format!("FLOOD_WAIT_{seconds}"));
+                call.settle_refused(420, format!("{}{seconds}", flood.error));
             } else {
                 call.slept += wait;
-                self.sleep(call, wait, ctx);
+                self.sleep_through_flood(call, &flood, ctx);
             }
             return;
         }
@@ -116,6 +109,19 @@ impl ApiActor {
             return;
         };
         addresses.connection.do_send(SendCall(call));
+    }
+
+    /// Those that one flood wait put to sleep do not go all at once.
+    fn sleep_through_flood(
+        &mut self,
+        mut call: Call,
+        flood: &Flood,
+        ctx: &mut SupervisedContext<Self>,
+    ) {
+        let jitter = self.shared.jitter();
+        let at = self.shared.floods.turn(&mut call, flood, jitter);
+        let wait = at.saturating_sub(self.shared.monotonic());
+        self.sleep(call, wait, ctx);
     }
 
     fn sleep(&mut self, call: Call, wait: Duration, ctx: &mut SupervisedContext<Self>) {
@@ -148,7 +154,7 @@ impl ApiActor {
 
     fn wake(&mut self, ctx: &mut SupervisedContext<Self>) {
         let now = self.shared.monotonic();
-        self.floods.retain(|_, until| *until > now);
+        self.shared.floods.forget_past(now);
         while let Some(entry) = self.sleeping.first_entry() {
             if entry.key().0 > now {
                 break;
@@ -169,11 +175,9 @@ impl ApiActor {
     ) {
         match classify(call.method(), code, &message) {
             Refusal::Final => call.settle_refused(code, message),
-            Refusal::Flood { wait, method } => {
-                if method && let Some(function) = call.function {
-                    let until = self.shared.monotonic() + wait;
-                    self.floods.insert(function.id, until);
-                }
+            Refusal::Flood { wait, scope } => {
+                let until = self.shared.monotonic() + wait;
+                let flood = self.shared.floods.note(&call, scope, until);
                 if call.slept + wait > call.policy.flood_wait_limit {
                     call.settle_refused(code, message);
                     return;
@@ -183,7 +187,10 @@ impl ApiActor {
                     method: call.method(),
                     wait,
                 });
-                self.sleep(call, wait, ctx);
+                match flood {
+                    Some(flood) => self.sleep_through_flood(call, &flood, ctx),
+                    None => self.sleep(call, wait, ctx),
+                }
             }
             Refusal::Internal => {
                 if call.failures >= call.policy.retries || !call.may_happen_twice() {
@@ -427,16 +434,22 @@ impl Handler<InvokeRaw> for ApiActor {
         let Ok((call, bytes)) = permits else {
             return Box::pin(async { Err(CallError::Overloaded { body }) });
         };
-        let (call, answer) = Call::new(
-            &self.shared,
-            body,
-            policy,
-            Some(Permits {
-                _call: call,
-                _bytes: bytes,
-            }),
-            None,
-        );
+        let permits = Some(Permits {
+            _call: call,
+            _bytes: bytes,
+        });
+        if let Some(pace) = Pace::of(&body, self.shared.config.rates.as_ref()) {
+            let (shared, api) = (self.shared.clone(), ctx.address());
+            return Box::pin(async move {
+                if let Err(ended) = pace.turn(&shared).await {
+                    return Err(ended.unwrap_or(CallError::ShutDown { body }));
+                }
+                let (call, answer) = Call::new(&shared, body, policy, permits, None);
+                api.do_send(Submit(call));
+                answer.await.unwrap_or_else(|_| Err(lost_reply()))
+            });
+        }
+        let (call, answer) = Call::new(&self.shared, body, policy, permits, None);
         self.submit(call, ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(lost_reply())) })
     }

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{QueueMoved, Submit};
 use crate::{
-    entities::{self, Content},
+    entities::{self, ChatKey, Content},
     error::CallError,
     events::StopReason,
     shared::Shared,
@@ -76,6 +76,10 @@ pub(crate) struct Call {
     pub(crate) slept: Duration,
     /// How often it was sent to another datacenter.
     pub(crate) hops: u32,
+    /// The flood wait it has slept through, by its end: it need not wait for that one again.
+    pub(crate) slept_through: Option<Duration>,
+    /// The chat it sends messages to.
+    pub(crate) chat: Option<ChatKey>,
     /// It was given to a session and may have been sent.
     pub(crate) given_to_session: bool,
     /// A copy of it may have been carried out, and its answer was lost.
@@ -97,7 +101,8 @@ impl Call {
         queue: Option<Arc<str>>,
     ) -> (Self, oneshot::Receiver<Result<Bytes, CallError>>) {
         let (reply, answer) = oneshot::channel();
-        let (function, _) = entities::innermost(&body);
+        let (function, inner) = entities::innermost(&body);
+        let sending = function.and_then(|function| entities::sending(function, &inner));
         shared.call_began();
         let id = shared.next_call();
         if let Some(queue) = &queue {
@@ -113,6 +118,8 @@ impl Call {
             failures: 0,
             slept: Duration::ZERO,
             hops: 0,
+            slept_through: None,
+            chat: sending.map(|sending| sending.to),
             given_to_session: false,
             copy_lost: false,
             queue,
@@ -204,6 +211,8 @@ impl Call {
             failures: self.failures,
             slept: self.slept,
             hops: self.hops,
+            slept_through: self.slept_through,
+            chat: self.chat,
             given_to_session: false,
             copy_lost: self.copy_lost || self.given_to_session,
             queue: self.queue.take(),

@@ -2,7 +2,9 @@
 
 mod actor;
 mod call;
+mod floods;
 mod queues;
+mod rates;
 mod refusal;
 mod submit;
 
@@ -11,6 +13,9 @@ pub(crate) use actor::{Abort, Cancel, Halt, QueueMoved, Refused, Submit};
 pub use actor::{ApiActor, InvokeRaw};
 pub use call::CallPolicy;
 pub(crate) use call::{Call, Permits};
+pub(crate) use floods::Floods;
 pub use queues::Place;
 pub(crate) use queues::{Queues, Turn};
+pub(crate) use rates::{Limiter, Pace};
+pub use rates::{Rate, Rates};
 pub(crate) use refusal::{Refusal, classify, plain};

@@ -7,12 +7,12 @@ use std::time::Duration;
 pub(crate) enum Refusal {
     /// Tell the caller.
     Final,
-    /// Wait for this long. `method`: everybody who calls the method must, not only this call.
+    /// Wait for this long.
     Flood {
         /// How long.
         wait: Duration,
-        /// Whether the method as a whole is meant.
-        method: bool,
+        /// Who else must.
+        scope: FloodScope,
     },
     /// Try again after a pause: the datacenter is at fault.
     Internal,
@@ -22,6 +22,17 @@ pub(crate) enum Refusal {
     LoggedOut,
     /// The key was used from two places and is gone.
     Duplicated,
+}
+
+/// Which calls a flood wait is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FloodScope {
+    /// The refused one only.
+    Call,
+    /// All of the method.
+    Method,
+    /// All that send messages to the chat: slow mode (<https://core.telegram.org/api/errors#420-flood>).
+    Chat,
 }
 
 /// Waits longer than this are not believed.
@@ -65,12 +76,18 @@ fn flood(message: &str) -> Refusal {
     match seconds {
         Some(seconds) => Refusal::Flood {
             wait: Duration::from_secs(seconds.clamp(1, LONGEST_WAIT)),
-            // SLOWMODE_WAIT is about a chat, and FLOOD_PREMIUM_WAIT about a transfer.
-            method: message.starts_with("FLOOD_WAIT_"),
+            // FLOOD_PREMIUM_WAIT, for one, is about a transfer.
+            scope: if message.starts_with("FLOOD_WAIT_") {
+                FloodScope::Method
+            } else if message.starts_with("SLOWMODE_WAIT_") {
+                FloodScope::Chat
+            } else {
+                FloodScope::Call
+            },
         },
         None if message == "FLOOD_SKIP_FAILED_WAIT" => Refusal::Flood {
             wait: Duration::from_secs(1),
-            method: false,
+            scope: FloodScope::Call,
         },
         None => Refusal::Final,
     }
@@ -108,24 +125,27 @@ mod tests {
     #[test]
     fn each_class_of_error_has_its_policy() {
         let of = |code, message| classify("messages.sendMessage", code, message);
-        let wait = |seconds, method| Refusal::Flood {
+        let wait = |seconds, scope| Refusal::Flood {
             wait: Duration::from_secs(seconds),
-            method,
+            scope,
         };
-        assert_eq!(of(420, "FLOOD_WAIT_7"), wait(7, true));
+        assert_eq!(of(420, "FLOOD_WAIT_7"), wait(7, FloodScope::Method));
         assert_eq!(
             of(420, "FLOOD_WAIT_0"),
-            wait(1, true),
+            wait(1, FloodScope::Method),
             "0 would be asked again at once"
         );
-        assert_eq!(of(420, "SLOWMODE_WAIT_30"), wait(30, false));
-        assert_eq!(of(420, "FLOOD_PREMIUM_WAIT_3"), wait(3, false));
-        assert_eq!(of(420, "2FA_CONFIRM_WAIT_604800"), wait(604_800, false));
-        assert_eq!(of(420, "TAKEOUT_INIT_DELAY_9"), wait(9, false));
+        assert_eq!(of(420, "SLOWMODE_WAIT_30"), wait(30, FloodScope::Chat));
+        assert_eq!(of(420, "FLOOD_PREMIUM_WAIT_3"), wait(3, FloodScope::Call));
+        assert_eq!(
+            of(420, "2FA_CONFIRM_WAIT_604800"),
+            wait(604_800, FloodScope::Call)
+        );
+        assert_eq!(of(420, "TAKEOUT_INIT_DELAY_9"), wait(9, FloodScope::Call));
         assert_eq!(of(420, "FLOOD_WAIT_99999999999999999999"), Refusal::Final);
         assert_eq!(
             of(420, "FLOOD_WAIT_18446744073709551615"),
-            wait(LONGEST_WAIT, true)
+            wait(LONGEST_WAIT, FloodScope::Method)
         );
         assert_eq!(of(420, "FLOOD_WAIT_+7"), Refusal::Final);
         assert_eq!(of(420, "FLOOD_WAIT_\u{661}"), Refusal::Final);

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use actix::Addr;
 use bytes::Bytes;
 
-use super::{ApiActor, Call, CallPolicy, Cancel, Permits, Place, Submit, lost_reply};
+use super::{ApiActor, Call, CallPolicy, Cancel, Pace, Permits, Place, Submit, lost_reply};
 use crate::{error::CallError, shared::Shared};
 
 impl Shared {
@@ -24,6 +24,11 @@ impl Shared {
             // Before the permits: one that waits for its turn must not keep them from the one before.
             if let Some(place) = &place {
                 place.turn().await;
+            }
+            if let Some(pace) = Pace::of(&body, shared.config.rates.as_ref())
+                && let Err(ended) = pace.turn(&shared).await
+            {
+                return Err(ended.unwrap_or(CallError::ShutDown { body }));
             }
             let weight = shared.weight(&body);
             let permits = async {

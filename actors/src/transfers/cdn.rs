@@ -82,7 +82,7 @@ impl CdnFile {
             iv: iv
                 .try_into()
                 .map_err(|_| wrong("initialization vector", iv))?,
-            token: redirect.file_token.into(),
+            token: redirect.file_token,
             hashes: Mutex::default(),
         };
         file.note(redirect.file_hashes);
@@ -97,7 +97,7 @@ impl CdnFile {
                 (u64::try_from(hash.offset), u64::try_from(hash.limit))
                 && length > 0
             {
-                known.insert(offset, (length, hash.hash.into()));
+                known.insert(offset, (length, hash.hash));
             }
         }
     }
@@ -118,7 +118,7 @@ impl CdnFile {
     ) -> Result<Bytes, CdnFault> {
         for _ in 0..MOST_UPLOADS {
             let function = functions::upload::GetCdnFile {
-                file_token: self.token.to_vec().into(),
+                file_token: self.token.clone(),
                 offset: i64::try_from(part.offset).unwrap_or(i64::MAX),
                 limit: i32::try_from(part.limit).unwrap_or(i32::MAX),
             };
@@ -135,7 +135,7 @@ impl CdnFile {
                 }
                 enums::upload::CdnFile::CdnFileReuploadNeeded(needed) => {
                     let function = functions::upload::ReuploadCdnFile {
-                        file_token: self.token.to_vec().into(),
+                        file_token: self.token.clone(),
                         request_token: needed.request_token,
                     };
                     self.note(call(shared, origin, &function).await?);
@@ -167,7 +167,7 @@ impl CdnFile {
                 Some(hash) => Some(hash),
                 None => {
                     let function = functions::upload::GetCdnFileHashes {
-                        file_token: self.token.to_vec().into(),
+                        file_token: self.token.clone(),
                         offset: i64::try_from(at).unwrap_or(i64::MAX),
                     };
                     self.note(call(shared, origin, &function).await?);

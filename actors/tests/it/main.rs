@@ -2,12 +2,15 @@
 
 mod account;
 mod addresses;
+mod catch_up;
 mod channels;
 mod chat_histories;
 mod faults;
+mod flood_waits;
 mod former_login;
 mod large_messages;
 mod queue_deaths;
+mod rates;
 mod refusals;
 mod size;
 mod slow_line;

@@ -132,6 +132,8 @@ impl World {
             Box::pin(async { Ok(Box::new(stream) as Box<dyn Io>) })
         });
         config.clock = Arc::new(move || clock.unix());
+        // Those that are about rates set them.
+        config.rates = None;
         config
     }
 

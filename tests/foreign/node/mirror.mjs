@@ -22,6 +22,7 @@ export async function mirrored(datacenter, t) {
     env: {
       ACTOGRAM_API_ID: '1',
       ACTOGRAM_API_HASH: '0123456789abcdef0123456789abcdef',
+      ACTOGRAM_CALLS__RATES__KEEP: 'never',
       ACTOGRAM_BOT_TOKEN: datacenter.find('bot').token,
       ACTOGRAM_SESSION: join(directory, 'bot.session'),
       ACTOGRAM_DATACENTER__ADDRESS: `${cable.host}:${cable.port}`,

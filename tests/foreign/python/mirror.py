@@ -32,6 +32,7 @@ class Mirror:
             env={
                 "ACTOGRAM_API_ID": str(API_ID),
                 "ACTOGRAM_API_HASH": API_HASH,
+                "ACTOGRAM_CALLS__RATES__KEEP": "never",
                 "ACTOGRAM_BOT_TOKEN": self.datacenter.bot_tokens()[0],
                 "ACTOGRAM_SESSION": str(directory / "bot.session"),
                 "ACTOGRAM_DATACENTER__ADDRESS": f"{host}:{port}",

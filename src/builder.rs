@@ -219,6 +219,7 @@ impl ClientBuilder {
             Some(rates) => rates,
             None => self.settings.calls.rates.rates(self.local),
         };
+        config.obfuscated = self.settings.network.obfuscated;
         config.limits.calls = self.settings.calls.in_flight.max(1);
         config.limits.queue = self.settings.calls.queue.max(1);
         let account = engine

@@ -33,6 +33,9 @@ pub struct NetworkSettings {
     pub proxy_order: ProxyOrder,
     /// Whether IPv6 addresses of a name are tried before IPv4 ones.
     pub prefer_ipv6: bool,
+    /// Whether streams to datacenters are made to look random, so that they are not recognized on the way
+    /// (<https://core.telegram.org/mtproto/mtproto-transports#transport-obfuscation>). Costs a second cipher.
+    pub obfuscated: bool,
     /// How long, in seconds, one attempt to connect may take. At least 1.
     pub connect_limit: u64,
     /// How long, in seconds, a request of the HTTP client may take in all: every attempt, and reading the answer. At
@@ -62,6 +65,7 @@ impl Default for NetworkSettings {
             proxies: Vec::new(),
             proxy_order: ProxyOrder::default(),
             prefer_ipv6: false,
+            obfuscated: true,
             connect_limit: 5,
             request_limit: 600,
             doh: false,

@@ -17,9 +17,9 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Error, PeerId, PeerRef, Result, Secret, Text,
     calls::{
-        CallByName, DeleteMessages, Demote, EditMessage, ExportInvite, ForwardMessages, Invoke,
-        JoinChat, LeaveChat, Media, PinMessage, Promote, Reaction, Restrict, SendMedia,
-        SendMessage, SendReaction, Terms, decode,
+        CallByName, CallMiddlewares, DeleteMessages, Demote, EditMessage, ExportInvite,
+        ForwardMessages, Invoke, JoinChat, LeaveChat, Media, PinMessage, Promote, Reaction,
+        Restrict, SendMedia, SendMessage, SendReaction, Terms, decode,
     },
     dispatcher::PollQueue,
     own_names::OwnNames,
@@ -42,6 +42,7 @@ struct Inner {
     failures: Failures,
     /// Calls that nobody waits for, since the last shutdown was begun.
     detached: Mutex<TaskTracker>,
+    middlewares: CallMiddlewares,
     own_names: OwnNames,
     poll_queue: PollQueue,
     full_info: FullInfoCache,
@@ -72,6 +73,7 @@ impl Api {
                 runtime,
                 failures,
                 detached: Mutex::default(),
+                middlewares: CallMiddlewares::default(),
                 own_names: OwnNames::default(),
                 poll_queue: PollQueue::default(),
                 full_info: FullInfoCache::default(),
@@ -83,6 +85,11 @@ impl Api {
 
     pub(crate) fn account(&self) -> &Account {
         &self.inner.account
+    }
+
+    /// What is put around calls.
+    pub(crate) fn middlewares(&self) -> &CallMiddlewares {
+        &self.inner.middlewares
     }
 
     pub(crate) fn credentials(&self) -> &Credentials {
@@ -409,12 +416,15 @@ impl Api {
         body: Bytes,
         Terms { policy, place }: Terms,
     ) -> Result<Bytes> {
-        let account = &self.inner.account;
-        let answer = match place {
-            None => account.invoke_raw(body, policy).await,
-            Some(Ok(place)) => account.invoke_in_queue(place, body, policy).await,
-            Some(Err(full)) => Err(full),
+        let (account, size, name) = (self.inner.account.clone(), body.len(), method.to_owned());
+        let call = async move {
+            let answer = match place {
+                None => account.invoke_raw(body, policy).await,
+                Some(Ok(place)) => account.invoke_in_queue(place, body, policy).await,
+                Some(Err(full)) => Err(full),
+            };
+            answer.map_err(|error| Error::from_call(&name, error))
         };
-        answer.map_err(|error| Error::from_call(method, error))
+        self.inner.middlewares.run(method, size, call).await
     }
 }

@@ -48,8 +48,8 @@ pub use builder::ClientBuilder;
 pub use calls::{
     AnswerCallback, AnswerInline, CallByName, CallbackAnswer, ClickButton, Clicked, DeleteMessages,
     Demote, EditMessage, ExportInvite, ForwardMessage, ForwardMessages, Invoke, JoinChat,
-    LeaveChat, Media, Pending, PinMessage, Promote, Reaction, Restrict, SendMedia, SendMessage,
-    SendParts, SendReaction, SetCommands,
+    LeaveChat, Media, NextCall, OutgoingCall, Pending, PinMessage, Promote, Reaction, Restrict,
+    SendMedia, SendMessage, SendParts, SendReaction, SetCommands,
 };
 pub use client::Client;
 pub use dispatcher::{

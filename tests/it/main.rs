@@ -4,6 +4,7 @@ mod attacks_login;
 mod attacks_messages;
 mod attacks_on_the_way;
 mod blocking;
+mod call_middlewares;
 mod calls_through_cuts;
 mod datacenters;
 mod dialogue_state;

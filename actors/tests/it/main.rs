@@ -16,5 +16,6 @@ mod size;
 mod slow_line;
 #[path = "../support/mod.rs"]
 mod support;
+mod unknown_constructors;
 mod updates_bounds;
 mod updates_stream;

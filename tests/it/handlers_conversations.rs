@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    future::IntoFuture as _,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -453,3 +454,66 @@ fn an_error_of_a_conversation_can_be_told_apart() {
     assert_eq!(error.to_string(), "no answer came within 5s");
     assert!(matches!(error, Error::Ask(AskError::Timeout { .. })));
 }
+
+/// One more than there may be is told so at once; those that wait are not disturbed, and their places come back.
+#[test]
+fn one_conversation_too_many_is_refused_and_those_that_end_make_room() {
+    const MOST: usize = 10_000;
+    run(async {
+        let scene = Scene::new(71).await;
+        scene.on_start(async |cx: Cx, start: Command| {
+            let mut waits = tokio::task::JoinSet::new();
+            for _ in 0..=MOST {
+                let wait = cx.listen(start.message()).timeout(Duration::from_secs(100));
+                waits.spawn_local(wait.into_future());
+            }
+            let mut ends = Vec::new();
+            while let Some(end) = waits.join_next().await {
+                match end.unwrap() {
+                    Err(Error::Ask(error)) => ends.push(error),
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(ends[0], AskError::TooMany { most: MOST });
+            let late = |end: &AskError| matches!(end, AskError::Timeout { .. });
+            assert_eq!(ends[1..].iter().filter(|end| late(end)).count(), MOST);
+            cx.ask(start.message(), "again?").text().await
+        });
+        scene.client().start().await.unwrap();
+        scene.ann("/start");
+        sleep(Duration::from_secs(150)).await;
+        assert_eq!(scene.got(scene.stage.ann), ["again?"]);
+        scene.ann("yes");
+        scene.expect(&["start \"yes\""]).await;
+        scene.stage.end().await;
+    });
+}
+
+/// A shutdown ends those that wait, and those that begin to wait after it.
+#[test]
+fn a_shutdown_tells_who_waits_that_no_answer_will_come() {
+    run(async {
+        let scene = Scene::new(72).await;
+        let (notes, notes_later) = (scene.notes.clone(), scene.notes.clone());
+        scene
+            .client()
+            .on(command("start"), async move |cx: Cx, start: Command| {
+                let waiting = cx.ask(start.message(), "name?").timeout(MONTH).await;
+                notes.outcome("waiting", waiting.map(drop))?;
+                let later = cx.listen(start.message()).timeout(MONTH).await;
+                notes.outcome("later", later.map(drop))
+            });
+        scene.client().start().await.unwrap();
+        scene.ann("/start");
+        sleep(Duration::from_secs(5)).await;
+        let begun = tokio::time::Instant::now();
+        scene.stage.end().await;
+        assert_eq!(
+            notes_later.settled().await,
+            ["waiting Ended", "later Ended"]
+        );
+        assert!(begun.elapsed() < MONTH / 2);
+    });
+}
+
+const MONTH: Duration = Duration::from_secs(30 * 86_400);

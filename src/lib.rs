@@ -71,7 +71,8 @@ pub use login::{LoginError, LoginPrompts, SentCode, SignIn};
 pub use loops::{Bound, LoopActor, LoopApi, LoopCx, LoopHandle, SignalLoop};
 pub use network::NetworkSettings;
 pub use objects::{
-    CallbackQuery, ChatMember, Deleted, InlineQuery, MemberStatus, Msg, ServiceMsg, Update, article,
+    Album, CallbackQuery, ChatMember, Deleted, InlineQuery, MemberStatus, Msg, ServiceMsg, Update,
+    article,
 };
 pub use peers::{
     FULL_INFO_AGE, FullObject, PeerError, PeerFullInfo, PeerId, PeerInfo, PeerKind, PeerObject,

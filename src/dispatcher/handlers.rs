@@ -21,7 +21,7 @@ use super::{
     router::{Router, Scope},
 };
 use crate::{
-    Error, Msg, Result, Update,
+    Album, Error, Msg, Result, Update,
     filters::{Matcher, mentioned_bot},
 };
 
@@ -48,6 +48,20 @@ pub(super) trait Handle {
         cx: Cx,
         update: &Update,
     ) -> Option<LocalFuture<'a, Result<Propagation>>>;
+
+    /// `None`: it takes no albums.
+    fn handle_album<'a>(
+        &'a self,
+        _cx: Cx,
+        _album: &Album,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        None
+    }
+
+    /// Whether it takes albums.
+    fn wants_albums(&self) -> bool {
+        false
+    }
 
     /// Whether it is chosen by the state of dialogues.
     fn needs_state(&self) -> bool {
@@ -88,6 +102,26 @@ impl<F: AsyncFn(Cx, Msg) -> Result<()>> Handle for OnMessage<F> {
         let message = update.message()?;
         let of_others = !message.outgoing() && !message.is_edit();
         of_others.then(|| handled((self.0)(cx, message)))
+    }
+}
+
+pub(super) struct OnAlbum<F>(pub(super) F);
+
+impl<F: AsyncFn(Cx, Album) -> Result<()>> Handle for OnAlbum<F> {
+    fn handle<'a>(&'a self, _: Cx, _: &Update) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        None
+    }
+
+    fn handle_album<'a>(
+        &'a self,
+        cx: Cx,
+        album: &Album,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        Some(handled((self.0)(cx, album.clone())))
+    }
+
+    fn wants_albums(&self) -> bool {
+        true
     }
 }
 
@@ -254,6 +288,12 @@ impl Registration {
         Self::of(move || OnMessage(handler), false)
     }
 
+    pub(super) fn on_album(
+        handler: impl AsyncFn(Cx, Album) -> Result<()> + Send + 'static,
+    ) -> Self {
+        Self::of(move || OnAlbum(handler), false)
+    }
+
     pub(super) fn events(handler: impl EventHandler + Send) -> Self {
         Self::of(move || Events(handler), true)
     }
@@ -377,6 +417,27 @@ impl Handlers {
         };
         if let Err(error) = outcome {
             self.failed(None, cx, Some(&update), error).await;
+        }
+    }
+
+    /// Whether somebody takes albums.
+    pub(super) fn want_albums(&self) -> bool {
+        self.entries
+            .borrow()
+            .iter()
+            .any(|it| it.handler.wants_albums())
+    }
+
+    /// Hands an album to all who take them. A failure is told with the first of its updates.
+    pub(super) async fn handle_album(&self, cx: &Cx, album: &Album, first: &Update) {
+        let entries = self.entries.borrow().clone();
+        for entry in entries.iter().filter(|entry| !entry.removed.get()) {
+            let Some(handling) = entry.handler.handle_album(cx.clone(), album) else {
+                continue;
+            };
+            if let Err(error) = guarded(handling).await {
+                self.failed(Some(entry), cx, Some(first), error).await;
+            }
         }
     }
 

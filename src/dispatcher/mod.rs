@@ -1,5 +1,6 @@
 //! Hands updates to handlers: one after another within a chat, side by side across chats.
 
+mod albums;
 mod conversation;
 mod cx;
 mod dialogue;
@@ -37,6 +38,8 @@ pub use webhook::{Webhook, WebhookError};
 
 use std::{future::Future, pin::Pin, rc::Rc, sync::Arc};
 
+use albums::{AlbumKey, Albums, Gathered};
+
 use actix::{AsyncContext, Handler, Message};
 use actogram_actors::{DeliveredUpdate, Done, UpdateSink};
 use actogram_runtime::SupervisedContext;
@@ -56,6 +59,7 @@ pub(crate) struct DispatcherActor {
     api: Api,
     handlers: Rc<Handlers>,
     queues: Rc<Queues>,
+    albums: Albums,
 }
 
 impl DispatcherActor {
@@ -64,6 +68,7 @@ impl DispatcherActor {
             api,
             handlers,
             queues,
+            albums: Albums::default(),
         }
     }
 }
@@ -84,11 +89,45 @@ impl Handler<Deliver> for DispatcherActor {
         let update = Update::new(self.api.clone(), delivered.update, delivered.id);
         let done = Arc::new(delivered.done);
         self.api.poll_queue().push(&update, &done);
+        if self.handlers.want_albums() {
+            self.gather(&update, &done, ctx);
+        }
         self.enqueue(update, done, false, ctx);
     }
 }
 
 impl DispatcherActor {
+    /// Keeps messages of an album until it is whole. They are handled one by one all the same.
+    fn gather(
+        &mut self,
+        update: &Update,
+        done: &Arc<Done>,
+        ctx: &mut <Self as actix::Actor>::Context,
+    ) {
+        match self.albums.add(update, done) {
+            None => {}
+            Some(albums::Next::Whole(key)) => self.handle_album(key, ctx),
+            Some(albums::Next::Wait(key, so_far)) => {
+                ctx.run_later(albums::QUIET, move |actor, ctx| {
+                    if actor.albums.count(key) == so_far {
+                        actor.handle_album(key, ctx);
+                    }
+                });
+            }
+        }
+    }
+
+    fn handle_album(&mut self, key: AlbumKey, ctx: &<Self as actix::Actor>::Context) {
+        let Some(Gathered { album, first, held }) = self.albums.take(key) else {
+            return;
+        };
+        let (handlers, cx) = (self.handlers.clone(), self.cx(ctx).at(&first));
+        self.queues.push_album(key.0, async move {
+            handlers.handle_album(&cx, &album, &first).await;
+            drop(held);
+        });
+    }
+
     fn cx(&self, ctx: &<Self as actix::Actor>::Context) -> Cx {
         Cx::new(self.api.clone(), ctx.address())
     }

@@ -107,6 +107,16 @@ impl Queues {
         None
     }
 
+    /// Runs `job` behind what waits in the chat. No conversation takes an album away.
+    pub(super) fn push_album(
+        self: &Rc<Self>,
+        chat: PeerId,
+        job: impl Future<Output = ()> + 'static,
+    ) {
+        let job = Box::pin(job);
+        self.push_item(Some(chat), Item { job, update: None }, false);
+    }
+
     fn push_item(self: &Rc<Self>, chat: Option<PeerId>, item: Item, first: bool) {
         if self.closed.get() {
             return;

@@ -10,7 +10,7 @@ use super::{
     handlers::{HandlerId, Registration},
     middleware,
 };
-use crate::{Client, Msg, PeerRef, Result, Update, filters::Matcher};
+use crate::{Album, Client, Msg, PeerRef, Result, Update, filters::Matcher};
 
 impl Client {
     /// Handles every update with a closure, whoever else handles it.
@@ -27,6 +27,30 @@ impl Client {
         handler: impl AsyncFn(Cx, Msg) -> Result<()> + Send + 'static,
     ) -> HandlerHandle {
         self.register(Registration::on_message(handler))
+    }
+
+    /// Handles albums of somebody else, as a whole: once no further message of one has come for a moment (0.7 s), or its ten
+    /// are there. Their messages are handled one by one as well, as far as other handlers take them. Across a kill an album
+    /// comes again as long as it was not handled.
+    ///
+    /// ```no_run
+    /// use actogram::{Album, prelude::*};
+    ///
+    /// # fn register(client: Client) {
+    /// client.on_album(async |_cx: Cx, album: Album| {
+    ///     let count = album.messages().len();
+    ///     match album.reply(format!("{count} pictures; you call them {}", album.caption().as_str())) {
+    ///         Some(reply) => reply.await.map(drop),
+    ///         None => Ok(()),
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn on_album(
+        &self,
+        handler: impl AsyncFn(Cx, Album) -> Result<()> + Send + 'static,
+    ) -> HandlerHandle {
+        self.register(Registration::on_album(handler))
     }
 
     /// Handles what a filter passes with a closure, which is given what the filter gives: see

@@ -1,5 +1,6 @@
 //! Telegram's objects as people use them: updates, messages and queries that know their account.
 
+mod album;
 mod callback_query;
 mod chat_member;
 mod deleted;
@@ -8,6 +9,7 @@ mod message;
 mod service;
 mod update;
 
+pub use album::Album;
 pub use callback_query::CallbackQuery;
 pub use chat_member::{ChatMember, MemberStatus};
 pub use deleted::Deleted;

@@ -1,5 +1,6 @@
 //! One program for the tests that can share one: each of its own would link everything again.
 
+mod albums;
 mod attacks_login;
 mod attacks_messages;
 mod attacks_on_the_way;

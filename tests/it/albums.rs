@@ -1,0 +1,69 @@
+//! Albums, handled as a whole.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actogram::{Album, PeerId, prelude::*, transfers::AlbumItem};
+
+use crate::support::{HANG, room::Room, until};
+
+fn items(count: u8) -> Vec<AlbumItem> {
+    (0..count)
+        .map(|number| AlbumItem::file(vec![number; 10]).caption(format!("number {number}")))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_album_comes_whole_in_order_and_once() {
+    let room = Room::new(2290).await;
+    let albums = Arc::new(Mutex::new(Vec::<Album>::new()));
+    let (seen, failed) = (albums.clone(), Arc::new(Mutex::new(Vec::new())));
+    room.bot.on_album(async move |_cx: Cx, album: Album| {
+        seen.lock().unwrap().push(album.clone());
+        if album.messages().len() == 3 {
+            return Err(Error::user("three is too many"));
+        }
+        album.reply("seen").unwrap().await.map(drop)
+    });
+    let failures = failed.clone();
+    room.bot
+        .on_error(async move |_cx, failure| failures.lock().unwrap().push(failure));
+    let to_bot = PeerId::User(room.bot_id);
+    let api = room.ann.api();
+    for count in [2u8, 10, 3] {
+        let before = albums.lock().unwrap().len();
+        api.send_album(to_bot, items(count)).await.unwrap();
+        let one_more = || albums.lock().unwrap().len() > before;
+        until("the album is handled", one_more).await;
+        let album = albums.lock().unwrap().last().unwrap().clone();
+        let texts: Vec<_> = album
+            .messages()
+            .iter()
+            .map(|it| it.text().to_owned())
+            .collect();
+        let expected: Vec<_> = (0..count)
+            .map(|number| format!("number {number}"))
+            .collect();
+        assert_eq!(texts, expected);
+        assert_eq!(album.caption().as_str(), "number 0");
+        assert_eq!(album.chat(), Some(PeerId::User(room.ann_id)));
+    }
+    until("the failure is told", || !failed.lock().unwrap().is_empty()).await;
+    // Its messages were handled one by one, too, and nothing comes twice.
+    for _ in 0..15 {
+        let message = room.bot_inbox.next().await;
+        assert!(message.raw().grouped_id.is_some());
+    }
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(albums.lock().unwrap().len(), 3);
+    assert_eq!(failed.lock().unwrap().len(), 1);
+    // One that is still being gathered is handled before the account ends.
+    api.send_album(to_bot, items(4)).await.unwrap();
+    room.bot_inbox.next().await;
+    let report = room.bot.shutdown(HANG).await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(albums.lock().unwrap().len(), 4);
+}

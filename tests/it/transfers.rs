@@ -6,10 +6,11 @@ use std::{io, sync::Arc, time::Duration};
 use actogram::{
     prelude::*,
     tl::types,
-    transfers::{AlbumItem, RemoteFile, TransferError, TransferState, UploadFrom},
+    transfers::{AlbumItem, LARGEST_FILE, RemoteFile, TransferError, TransferState, UploadFrom},
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{
     HANG, bot,
@@ -383,4 +384,52 @@ async fn progress_is_told_to_callbacks_and_actors() {
     assert!(error.is("FILE_ID_INVALID"), "{error}");
     bot.shutdown(HANG).await;
     place.end().await;
+}
+
+/// With `LONG_TESTS` it is the largest file there can be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_file_goes_up_and_comes_back_with_its_hash() {
+    let long = std::env::var_os("LONG_TESTS").is_some();
+    let size = if long { LARGEST_FILE } else { 40 << 20 };
+    let place = Place::new("9996630017").await;
+    place.operator().set_premium(place.me, true).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("large.bin");
+    let file = std::fs::File::create(&path).unwrap();
+    // Sparse, but no part is like another.
+    let mut expected = Sha256::new();
+    let zeros = vec![0; PART - 8];
+    for part in 0..size / PART as u64 {
+        write_at(&file, &part.to_be_bytes(), part * PART as u64);
+        expected.update(part.to_be_bytes());
+        expected.update(&zeros);
+    }
+    file.set_len(size).unwrap();
+    let expected: [u8; 32] = expected.finalize().into();
+    let sent = place.api.send_file("me", path.clone()).await.unwrap();
+    assert_eq!(document(&sent).size as u64, size);
+    let mut found = Sha256::new();
+    let mut stream = place.api.download(&sent).stream().await.unwrap();
+    while let Some(piece) = stream.next().await {
+        found.update(&piece.unwrap());
+    }
+    let found: [u8; 32] = found.finalize().into();
+    assert_eq!(found, expected);
+    if long {
+        file.set_len(size + 1).unwrap();
+        let parts = place.count("upload.saveBigFilePart");
+        let error = place.api.send_file("me", path).await.unwrap_err();
+        assert!(
+            matches!(error, Error::Transfer(TransferError::TooLarge { .. })),
+            "{error}"
+        );
+        assert_eq!(place.count("upload.saveBigFilePart"), parts);
+    }
+    place.end().await;
+}
+
+fn write_at(mut file: &std::fs::File, bytes: &[u8], offset: u64) {
+    use std::io::{Seek as _, Write as _};
+    file.seek(io::SeekFrom::Start(offset)).unwrap();
+    file.write_all(bytes).unwrap();
 }

@@ -93,7 +93,7 @@ pub(crate) fn run(long: bool) -> Result<(), String> {
     }
     if !long {
         println!(
-            "not run  the long forms (kill -9 500 times, 4096 key exchanges, 2000 chat histories, 200,000 updates; some minutes more): ask for them with --long"
+            "not run  the long forms (kill -9 500 times, 4096 key exchanges, 2000 chat histories, 200,000 updates, a file of 4,194,304,000 bytes; some minutes more): ask for them with --long"
         );
     }
     match (failed, not_run) {

@@ -277,7 +277,13 @@ impl ConnectionActor {
                 }
                 "the datacenter says it does not know the auth key (-404)".to_owned()
             }
-            error_code::FLOOD => "the datacenter refuses more connections (-429)".to_owned(),
+            error_code::FLOOD => {
+                // However good the connection was: another at once would only be one more of too many.
+                if let Link::Open(open) = &mut self.link {
+                    open.worked = false;
+                }
+                "the datacenter refuses more connections (-429)".to_owned()
+            }
             error_code::INVALID_DC => "this address is not of that datacenter (-444)".to_owned(),
             other => format!("transport error {other}"),
         };

@@ -343,6 +343,32 @@ fn r9_a_forged_404_alone_changes_nothing() {
 }
 
 #[test]
+fn s24_a_datacenter_that_refuses_connections_is_given_time() {
+    virtual_time(|| async {
+        let world = World::new().await;
+        let bot = world.bot("refused_bot").await;
+        call(&bot.account, &config_call()).await.unwrap();
+        let mut events = bot.account.events();
+        world
+            .datacenter
+            .attacks()
+            .order(When::Answer(0), Attack::TransportError(-429));
+        call(&bot.account, &config_call()).await.unwrap();
+        assert_eq!(world.datacenter.attacks().mounted(), 1);
+        // The connection had worked before: that alone would have allowed another at once.
+        let pauses: Vec<_> = std::iter::from_fn(|| events.try_recv().ok())
+            .filter_map(|event| match event {
+                AccountEvent::ConnectFailed { retry_in, .. } => Some(retry_in),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(pauses.len(), 1, "{pauses:?}");
+        assert!(pauses[0] >= Duration::from_millis(200), "{pauses:?}");
+        bot.account.shutdown(Duration::from_secs(5)).await;
+    });
+}
+
+#[test]
 fn r9_a_login_that_is_ended_is_told_of_once() {
     virtual_time(|| async {
         let world = World::new().await;

@@ -446,10 +446,12 @@ impl Job for DownloadJob {
     fn next(&mut self, paused: bool) -> Option<Flight<Event>> {
         match self.stage {
             Stage::LeftOver => {
-                let flight = match self.sink.take() {
+                let flight: Flight<Event> = match self.sink.take() {
                     Some(sink) => self.compare_left_over(sink),
                     None => Box::pin(async { Event::Lost }),
                 };
+                // Once: nothing else is begun before it has ended.
+                self.stage = Stage::Comparing;
                 Some(flight)
             }
             Stage::Open => self.write().or_else(|| match paused {

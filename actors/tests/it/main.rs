@@ -16,6 +16,7 @@ mod size;
 mod slow_line;
 #[path = "../support/mod.rs"]
 mod support;
+mod transfers;
 mod unknown_constructors;
 mod updates_bounds;
 mod updates_stream;

@@ -411,7 +411,7 @@ async fn a_large_file_goes_up_and_comes_back_with_its_hash() {
     let mut found = Sha256::new();
     let mut stream = place.api.download(&sent).stream().await.unwrap();
     while let Some(piece) = stream.next().await {
-        found.update(&piece.unwrap());
+        found.update(piece.unwrap());
     }
     let found: [u8; 32] = found.finalize().into();
     assert_eq!(found, expected);

@@ -137,8 +137,7 @@ async fn r4_what_a_dead_process_left_is_gone_on_from_if_it_is_right() {
     ] {
         std::fs::write(&name, &there).unwrap();
         // Parts of the one before may still be on their way.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let before = place.count("upload.getFile");
+        let before = place.count_at_rest("upload.getFile").await;
         let saved = place.api.download(&message).save(&path).await.unwrap();
         assert!(
             std::fs::read(&saved).unwrap() == bytes,

@@ -61,6 +61,19 @@ impl Place {
         self.operator().counters().executed(method)
     }
 
+    /// How often a method was called, once that has not changed for a while.
+    pub async fn count_at_rest(&self, method: &str) -> u64 {
+        let mut before = self.count(method);
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+            let now = self.count(method);
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
     /// A message in Saved Messages with a file of these bytes.
     pub async fn message(&self, name: &str, bytes: &[u8]) -> Msg {
         let operator = self.operator();

@@ -17,7 +17,7 @@ use std::{
 use actix::{Actor, AsyncContext as _, Handler, Message};
 use actogram_runtime::{SupervisedContext, Supervisor, supervise};
 use actogram_store::AccountRecord;
-use actogram_tl::{Decode as _, enums, functions};
+use actogram_tl::{Decode as _, Encode as _, enums, functions};
 use bytes::Bytes;
 use tokio::{
     sync::{Mutex as AsyncMutex, oneshot},
@@ -99,18 +99,10 @@ impl Satellite {
     }
 
     /// Carries the account's login over, unless somebody did since `seen`.
-    async fn log_in(
-        &self,
-        main: &Arc<Shared>,
-        seen: u64,
-        why: &CallError,
-    ) -> Result<(), CallError> {
+    async fn log_in(&self, main: &Arc<Shared>, seen: u64) -> Result<(), CallError> {
         let _alone = self.login.lock().await;
         if self.logins.load(Ordering::Acquire) != seen {
             return Ok(());
-        }
-        if matches!(why, CallError::Rpc { code: 406, .. }) {
-            self.renew_key();
         }
         let dc_id = self.shared.dc();
         let mut last = CallError::Retry("no login was carried over".to_owned());
@@ -139,12 +131,22 @@ impl Satellite {
     }
 }
 
-/// Whether another login, perhaps under another key, may do.
-fn is_login_gone(error: &CallError) -> bool {
-    match error {
-        CallError::Rpc { code: 401, .. } => true,
-        CallError::Rpc { code: 406, message } => message == "AUTH_KEY_DUPLICATED",
-        _ => false,
+/// What has to be made anew before a call can be made again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    Login,
+    Key,
+}
+
+impl Gone {
+    fn of(error: &CallError) -> Option<Self> {
+        match error {
+            CallError::Rpc { code: 401, .. } => Some(Self::Login),
+            CallError::Rpc { code: 406, message } if message == "AUTH_KEY_DUPLICATED" => {
+                Some(Self::Key)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -189,11 +191,14 @@ impl Shared {
                 .await;
             // At the account's own datacenter it is the same key: then the account is logged out.
             if let Err(error) = &answer
-                && is_login_gone(error)
+                && let Some(gone) = Gone::of(error)
                 && site.dc != self.dc()
                 && site.purpose != Purpose::Cdn
             {
-                satellite.log_in(self, seen, error).await?;
+                if gone == Gone::Key {
+                    satellite.renew_key();
+                }
+                satellite.log_in(self, seen).await?;
                 let again = satellite.shared.invoke(body.clone(), policy.clone(), None);
                 answer = again.await;
             }
@@ -204,9 +209,23 @@ impl Shared {
                     hops += 1;
                     site.dc = dc;
                 }
+                // That one alone: another is made for the next call.
+                Err(CallError::Stopped(why)) if self.stopped().is_none() => {
+                    return Err(CallError::Retry(why.to_string()));
+                }
                 answer => return answer,
             }
         }
+    }
+
+    /// Sees to it that there is a key at this datacenter, in the store, under which the account is logged in: by a call that
+    /// needs a login, which may be there from before.
+    pub(crate) async fn log_in_at(self: &Arc<Self>, dc: i32) -> Result<(), CallError> {
+        let purpose = Purpose::Calls;
+        let id = vec![enums::InputUser::InputUserSelf];
+        let body = functions::users::GetUsers { id }.to_bytes();
+        let told = self.call_at(Site { dc, purpose }, body, CallPolicy::default());
+        told.await.map(drop)
     }
 
     /// The satellite there, which is made if there is none.

@@ -1,6 +1,7 @@
 //! What the actors of one account share.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
@@ -12,7 +13,7 @@ use std::{
 use actix::Addr;
 use actogram_crypto::random::{self, Random};
 use actogram_mtproto::Now;
-use actogram_store::{AccountStore, DcOption, SelfUser, Write};
+use actogram_store::{AccountStore, DcOption, KeyKind, SelfUser, Write};
 use tokio::{
     runtime::Handle,
     sync::{Mutex as AsyncMutex, Notify, Semaphore, broadcast, watch},
@@ -73,8 +74,10 @@ pub(crate) struct Shared {
     pub(crate) lanes: Lanes,
     /// The datacenter that calls go to.
     dc: AtomicI32,
-    /// The account, where this is a datacenter beside its own.
-    main: Option<Weak<Self>>,
+    /// The account and what this is for, where it is a datacenter beside the account's own.
+    beside: Option<(Weak<Self>, Site)>,
+    /// One key is made for a datacenter, whoever wants one first.
+    key_makers: Mutex<BTreeMap<i32, Arc<AsyncMutex<()>>>>,
     pub(crate) origin: Instant,
     random: RandomFactory,
     ids: Mutex<Box<dyn Random>>,
@@ -126,7 +129,8 @@ impl Shared {
             moving: AsyncMutex::default(),
             lanes: Lanes::default(),
             dc: AtomicI32::new(config.main_dc),
-            main: None,
+            beside: None,
+            key_makers: Mutex::default(),
             origin: Instant::now(),
             ids: Mutex::new(random()),
             random,
@@ -162,14 +166,38 @@ impl Shared {
         }
         let (crypto, random) = (main.crypto.clone(), main.random.clone());
         Self {
-            main: Some(Arc::downgrade(main)),
+            beside: Some((Arc::downgrade(main), site)),
             ..Self::new(config, crypto, random, None, channels, Vec::new())
         }
     }
 
     /// Whether this is a datacenter beside the account's own.
     pub(crate) fn is_satellite(&self) -> bool {
-        self.main.is_some()
+        self.beside.is_some()
+    }
+
+    /// Whether the key is the account's own, which is not this one's to replace.
+    pub(crate) fn has_accounts_key(&self) -> bool {
+        let main = self.beside.as_ref().and_then(|(main, _)| main.upgrade());
+        main.is_some_and(|main| main.dc() == self.dc())
+    }
+
+    /// What kind of key does here.
+    pub(crate) fn key_kind(&self) -> KeyKind {
+        match &self.beside {
+            Some((_, site)) if site.purpose == Purpose::Cdn => KeyKind::Cdn,
+            _ => KeyKind::Permanent,
+        }
+    }
+
+    /// Whoever has it may read and make the key of this datacenter. `None`: nobody else does.
+    pub(crate) fn key_maker(&self) -> Option<Arc<AsyncMutex<()>>> {
+        let main = self.beside.as_ref().and_then(|(main, _)| main.upgrade())?;
+        let mut makers = main
+            .key_makers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Some(makers.entry(self.dc()).or_default().clone())
     }
 
     /// The datacenter that calls go to.
@@ -227,7 +255,7 @@ impl Shared {
     }
 
     pub(crate) fn emit(&self, event: AccountEvent) {
-        if let Some(main) = &self.main {
+        if let Some((main, _)) = &self.beside {
             let own = matches!(
                 event,
                 AccountEvent::Stopped(_) | AccountEvent::LoggedOut { .. }

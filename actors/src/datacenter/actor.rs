@@ -5,8 +5,8 @@ use std::{collections::VecDeque, sync::Arc};
 use actix::{Actor, Handler, Message};
 use actogram_mtproto::handshake::client::CreatedKey;
 use actogram_runtime::SupervisedContext;
-use actogram_store::{AuthKeyRecord, KeyKind, SaltRecord, Write};
-use tokio::sync::oneshot;
+use actogram_store::{AuthKeyRecord, SaltRecord, Write};
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::{CreateKey, UseKey, dialer::Dialer};
 use crate::{
@@ -30,6 +30,10 @@ pub struct DatacenterActor {
     waiting: VecDeque<oneshot::Sender<Dialed>>,
     dialing: bool,
     key: Key,
+    /// A key that the datacenter does not take.
+    useless: Option<i64>,
+    /// While a key is made beside the account's own datacenter.
+    making: Option<OwnedMutexGuard<()>>,
     auth_key: actix::Addr<super::AuthKeyActor>,
 }
 
@@ -37,7 +41,8 @@ pub struct DatacenterActor {
 ///
 /// ```text
 /// Unread ── in the store ──► Known ◄── stored ── Wanted
-///    └───── not there ────────────────────────────▲
+///   ▲ └──── not there ────────────────────────────▲
+///   └────── of no use, beside the account's own datacenter: another one is read or made
 /// ```
 #[derive(Debug)]
 enum Key {
@@ -71,6 +76,8 @@ impl DatacenterActor {
             waiting: VecDeque::new(),
             dialing: false,
             key: Key::Unread,
+            useless: None,
+            making: None,
             auth_key,
             shared,
         }
@@ -162,11 +169,27 @@ impl DatacenterActor {
         }
     }
 
+    /// The key is of no use. Another satellite may have made a new one already.
+    fn replace_key(&mut self, ctx: &mut SupervisedContext<Self>) {
+        if let Key::Known(known) = &self.key {
+            self.useless = Some(known.key.id());
+            self.key = Key::Unread;
+        }
+        self.hand_out_key(ctx);
+    }
+
     fn read_key(&mut self, ctx: &mut SupervisedContext<Self>) {
         self.key = Key::Reading;
-        let load = self.shared.store.load();
+        let (shared, maker) = (self.shared.clone(), self.shared.key_maker());
+        let load = async move {
+            let making = match maker {
+                Some(maker) => Some(maker.lock_owned().await),
+                None => None,
+            };
+            shared.store.load().await.map(|record| (record, making))
+        };
         ctx.spawn_body(load, |actor, record, ctx| {
-            let record = match record {
+            let (record, making) = match record {
                 Ok(Ok(record)) => record,
                 Ok(Err(error)) => {
                     actor.shared.emit(AccountEvent::StoreFailed {
@@ -181,13 +204,21 @@ impl DatacenterActor {
                     return;
                 }
             };
-            let dc = actor.dc;
-            let key = record
-                .auth_keys
-                .iter()
-                .find(|key| key.dc == dc && key.kind == KeyKind::Permanent);
-            actor.key = match key {
-                None => Key::Wanted,
+            let (dc, kind) = (actor.dc, actor.shared.key_kind());
+            let useful = |key: &&AuthKeyRecord| {
+                key.dc == dc && key.kind == kind && Some(key.key.id()) != actor.useless
+            };
+            actor.key = match record.auth_keys.iter().find(useful) {
+                None if actor.shared.has_accounts_key() => {
+                    actor.shared.stop(StopReason::Failed(format!(
+                        "datacenter {dc} says that it does not know the account's key"
+                    )));
+                    return;
+                }
+                None => {
+                    actor.making = making;
+                    Key::Wanted
+                }
                 Some(key) => Key::Known(UseKey {
                     key: key.key.clone(),
                     salt: record
@@ -296,7 +327,7 @@ impl Handler<KeyCreated> for DatacenterActor {
         let now = self.shared.now().unix_seconds();
         let record = AuthKeyRecord {
             dc,
-            kind: KeyKind::Permanent,
+            kind: self.shared.key_kind(),
             key: created.key.clone(),
             created: now,
         };
@@ -323,6 +354,7 @@ impl Handler<KeyCreated> for DatacenterActor {
         let stored = self.shared.store.write_synced(writes);
         ctx.spawn_body(stored, move |actor, stored, ctx| match stored {
             Ok(Ok(())) => {
+                actor.making = None;
                 actor.key = Key::Known(UseKey {
                     key: created.key,
                     salt: created.salt,
@@ -351,9 +383,8 @@ impl Handler<KeyUnknown> for DatacenterActor {
 
     fn handle(&mut self, KeyUnknown: KeyUnknown, ctx: &mut Self::Context) {
         if self.shared.is_satellite() {
-            // Nothing hangs on it: the account's login is carried over to another.
-            self.key = Key::Wanted;
-            self.hand_out_key(ctx);
+            // Not for the account to stop at. The error is not authenticated: its own key is not replaced for it either.
+            self.replace_key(ctx);
             return;
         }
         // The key stays in the store: the error is not authenticated.
@@ -361,7 +392,7 @@ impl Handler<KeyUnknown> for DatacenterActor {
     }
 }
 
-/// The account has forgotten its key, on purpose: make another.
+/// The key was forgotten on purpose, or is of no use: make another.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct NewKey;
@@ -370,6 +401,10 @@ impl Handler<NewKey> for DatacenterActor {
     type Result = ();
 
     fn handle(&mut self, NewKey: NewKey, ctx: &mut Self::Context) {
+        if self.shared.is_satellite() {
+            self.replace_key(ctx);
+            return;
+        }
         self.key = Key::Wanted;
         self.hand_out_key(ctx);
     }
@@ -388,6 +423,7 @@ impl Handler<Moved> for DatacenterActor {
         self.dialer = dialer(&self.shared, dc);
         // Who waits for a stream waits for one to the former datacenter.
         self.waiting.clear();
+        self.useless = None;
         self.key = Key::Unread;
         self.hand_out_key(ctx);
     }

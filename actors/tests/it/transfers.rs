@@ -16,11 +16,11 @@ use actogram_actors::{
         TransferError, TransferState, UploadOptions,
     },
 };
-use actogram_local_datacenter::model::PeerKey;
+use actogram_local_datacenter::{WireFault, model::PeerKey};
 use actogram_tl::{Decode as _, Encode as _, enums, functions, types};
 use bytes::Bytes;
 
-use crate::support::{World, virtual_time};
+use crate::support::{World, call, config_call, virtual_time};
 
 fn content(length: usize) -> Bytes {
     (0..length).map(|at| (at / 3 % 251) as u8).collect()
@@ -231,5 +231,48 @@ fn the_end_of_an_account_ends_its_transfers() {
         let none = BytesSource::new(content(10));
         let error = account.upload(none, UploadOptions::new("late")).await;
         assert!(matches!(error, Err(TransferError::Lost(_))), "{error:?}");
+    });
+}
+
+/// R9: anybody on the way can say that a key is unknown. A connection for files shares the account's key, and must not put
+/// another one in its place.
+#[test]
+fn r9_a_forged_404_on_connections_for_files_leaves_the_accounts_key_alone() {
+    virtual_time(|| async {
+        let world = World::new().await;
+        let user = world.user("+9996680005").await;
+        let bytes = content(3 << 20);
+        let source = file(&world, &user.account, user.id, &bytes).await;
+        let options = DownloadOptions::default;
+        let download = user.account.download(source.clone(), NullSink, options());
+        download.await.unwrap().wait().await.unwrap();
+        let name = user.account.name().to_owned();
+        let keys = async || {
+            let record = user.store.account(name.as_str()).load().await.unwrap();
+            let keys = record.auth_keys.iter();
+            keys.map(|key| (key.dc, key.key.id())).collect::<Vec<_>>()
+        };
+        let before = keys().await;
+        for _ in 0..3 {
+            // The connection for files meets some of them; the account, which stops at five, cannot meet enough.
+            for _ in 0..4 {
+                world
+                    .datacenter
+                    .faults()
+                    .order(WireFault::TransportError(-404));
+            }
+            world.datacenter.cut_connections();
+            let download = user.account.download(source.clone(), NullSink, options());
+            // It may fail; another one is made later.
+            let _ = download.await.unwrap().wait().await;
+            world.datacenter.faults().clear();
+            call(&user.account, &config_call()).await.unwrap();
+            assert_eq!(keys().await, before);
+            let download = user.account.download(source.clone(), NullSink, options());
+            assert_eq!(
+                download.await.unwrap().wait().await.unwrap(),
+                bytes.len() as u64
+            );
+        }
     });
 }

@@ -93,6 +93,8 @@ pub(crate) fn candidates(
         .filter(|option| option.dc == dc && option.cdn == cdn)
         .filter(|option| files || !option.media_only)
         .filter(|option| obfuscated || !option.tcpo_only)
+        // One of another length is of an obfuscation that this version does not speak.
+        .filter(|option| option.secret.is_none() || secret_of(option).is_some())
         .collect();
     told.sort_by_key(|option| {
         (
@@ -122,7 +124,6 @@ pub(crate) fn candidates(
     all
 }
 
-/// A secret of any other length is of an obfuscation that this version does not speak.
 fn secret_of(option: &DcOption) -> Option<Secret> {
     let secret = option.secret.as_ref()?;
     let bytes: [u8; 16] = secret.as_slice().try_into().ok()?;
@@ -281,6 +282,10 @@ mod tests {
                 ..option(2, "10.0.0.8", 443)
             },
             option(5, "10.0.0.5", 443),
+            DcOption {
+                secret: Some(vec![0xee; 17].into()),
+                ..option(2, "10.0.0.7", 443)
+            },
         ];
         let of = |purpose, obfuscated| {
             let all = candidates(&configured, &told, obfuscated, 2, purpose);

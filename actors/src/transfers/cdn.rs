@@ -6,11 +6,13 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use actogram_crypto::{ctr::Ctr256, sha::sha256};
 use actogram_tl::{Function, enums, functions, types};
 use bytes::{Bytes, BytesMut};
+use tokio::time::timeout;
 
 use super::{
     TransferError,
@@ -23,6 +25,9 @@ use crate::{
     satellites::{Purpose, Site},
     shared::Shared,
 };
+
+/// How long a CDN may take to be reached and to answer. Its datacenter has the file, too.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A CDN that says again and again that it does not have the file is not asked any more.
 const MOST_UPLOADS: u32 = 3;
@@ -59,6 +64,9 @@ pub(crate) enum CdnFault {
         /// So many there should be.
         expected: u64,
     },
+    /// It does not answer.
+    #[error("the CDN has not answered within {PATIENCE:?}")]
+    Silent,
     /// It says so again and again.
     #[error("the CDN goes on to say that it does not have the file")]
     NotThere,
@@ -122,7 +130,8 @@ impl CdnFile {
                 offset: i64::try_from(part.offset).unwrap_or(i64::MAX),
                 limit: i32::try_from(part.limit).unwrap_or(i32::MAX),
             };
-            match call_cdn(shared, self.dc, &function).await? {
+            let answer = timeout(PATIENCE, call_cdn(shared, self.dc, &function)).await;
+            match answer.map_err(|_| CdnFault::Silent)?? {
                 enums::upload::CdnFile::CdnFile(file) => {
                     let got = file.bytes.len();
                     let expected = expected.unwrap_or(got as u64);

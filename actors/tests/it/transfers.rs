@@ -16,7 +16,10 @@ use actogram_actors::{
         TransferError, TransferState, UploadOptions,
     },
 };
-use actogram_local_datacenter::{WireFault, model::PeerKey};
+use actogram_local_datacenter::{
+    WireFault,
+    model::{Endpoint, PeerKey},
+};
 use actogram_tl::{Decode as _, Encode as _, enums, functions, types};
 use bytes::Bytes;
 
@@ -274,5 +277,32 @@ fn r9_a_forged_404_on_connections_for_files_leaves_the_accounts_key_alone() {
                 bytes.len() as u64
             );
         }
+    });
+}
+
+#[test]
+fn a8_a_cdn_that_is_silent_is_left() {
+    virtual_time(|| async {
+        let world = World::with(|builder| builder.endpoint(Endpoint::cdn(203))).await;
+        let user = world.user("+9996680006").await;
+        let bytes = content(3 << 20);
+        let operator = world.datacenter.operator();
+        let source = file(&world, &user.account, user.id, &bytes).await;
+        let enums::InputFileLocation::InputDocumentFileLocation(location) = &source.location else {
+            panic!("{source:?}")
+        };
+        operator.serve_by_cdn(location.id, 203).unwrap();
+        let download = async || {
+            let sink = MemorySink::default();
+            let options = DownloadOptions::default();
+            let transfer = user.account.download(source.clone(), sink.clone(), options);
+            transfer.await.unwrap().wait().await.unwrap();
+            assert!(sink.take() == bytes);
+            operator.counters().executed("upload.getCdnFile")
+        };
+        let parts = download().await;
+        assert!(parts >= 3, "{parts}: the twin comes from the CDN");
+        operator.delay_answers("upload.getCdnFile", Duration::from_secs(3600), 1000);
+        assert!(download().await > parts, "it was asked");
     });
 }

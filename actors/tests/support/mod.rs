@@ -21,7 +21,7 @@ use actogram_actors::{
     DedupeId, DeliveredUpdate, Done, Engine, InitConnection, Io,
 };
 use actogram_crypto::random::SeededRandom;
-use actogram_local_datacenter::LocalDatacenter;
+use actogram_local_datacenter::{LocalDatacenter, model::Role};
 use actogram_store::Store;
 use actogram_tl::{Decode, Function, enums, functions, types};
 use tokio::{sync::mpsc, task::LocalSet, time::Instant};
@@ -123,12 +123,15 @@ impl World {
         let key = datacenter.public_key().clone();
         let mut config =
             AccountConfig::new(name, store.clone(), address, key, InitConnection::new(1));
-        config.connector = Arc::new(move |_: &DatacenterAddress| -> Connecting {
+        config.connector = Arc::new(move |to: &DatacenterAddress| -> Connecting {
             connects.fetch_add(1, Ordering::Relaxed);
             if unreachable.load(Ordering::Relaxed) {
                 return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
             }
-            let stream = datacenter.connect();
+            let stream = match datacenter.connector_to(to.dc, Role::Cdn) {
+                Some(connect) => connect(),
+                None => datacenter.connect(),
+            };
             Box::pin(async { Ok(Box::new(stream) as Box<dyn Io>) })
         });
         config.clock = Arc::new(move || clock.unix());

@@ -144,14 +144,14 @@ impl Account {
             }
         });
         let transfers = {
-            let group = root.group("transfers").start();
+            let group = root.clone();
             supervise(move |_| TransfersActor::new(group.clone()))
                 .name("transfers")
                 .under(&root)
                 .start()
         };
         let satellites = {
-            let (shared, group) = (shared.clone(), root.group("datacenters").start());
+            let (shared, group) = (shared.clone(), root.clone());
             supervise(move |_| SatellitesActor::new(shared.clone(), group.clone()))
                 .name("satellites")
                 .under(&root)

@@ -249,28 +249,39 @@ pub(crate) type Table = Arc<Mutex<BTreeMap<Site, Arc<Satellite>>>>;
 /// Makes satellites on the account's thread, and ends those that nobody uses.
 pub(crate) struct SatellitesActor {
     main: Arc<Shared>,
-    group: Supervisor,
+    root: Supervisor,
+    /// Made with the first satellite: most accounts have none.
+    group: Option<Supervisor>,
     table: Table,
 }
 
 impl SatellitesActor {
-    pub(crate) fn new(main: Arc<Shared>, group: Supervisor) -> Self {
+    pub(crate) fn new(main: Arc<Shared>, root: Supervisor) -> Self {
         let table = main.satellites.clone();
-        Self { main, group, table }
+        Self {
+            main,
+            root,
+            group: None,
+            table,
+        }
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<Site, Arc<Satellite>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn make(&self, site: Site) -> Option<Arc<Satellite>> {
+    fn make(&mut self, site: Site) -> Option<Arc<Satellite>> {
         let main = self.main.addresses()?;
         let name = match site.purpose {
             Purpose::Calls => format!("datacenter {}", site.dc),
             Purpose::Files(lane) => format!("files at {}, {lane}", site.dc),
             Purpose::Cdn => format!("cdn {}", site.dc),
         };
-        let group = self.group.group(name).start();
+        let root = &self.root;
+        let group = self
+            .group
+            .get_or_insert_with(|| root.group("datacenters").start());
+        let group = group.group(name).start();
         let channels = Channels::new(group.clone(), &AccountRecord::default().channels);
         let shared = Arc::new(Shared::satellite(&self.main, site, channels));
         let auth_key = {

@@ -6,7 +6,9 @@ use std::{io, sync::Arc};
 use actogram::{
     prelude::*,
     tl::types,
-    transfers::{AlbumItem, LARGEST_FILE, RemoteFile, TransferError, TransferState, UploadFrom},
+    transfers::{
+        AlbumItem, GetProgress, LARGEST_FILE, RemoteFile, TransferError, TransferState, UploadFrom,
+    },
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -204,6 +206,8 @@ async fn a_transfer_is_paused_resumed_and_cancelled_by_its_handle() {
     // Two do not write to one place.
     let busy = start().start(&path).await.unwrap_err();
     assert!(matches!(busy, Error::Io { .. }), "{busy}");
+    let asked_for = handle.asks().send(GetProgress).await.unwrap();
+    assert_eq!(asked_for, handle.progress());
     handle
         .resumes()
         .do_send(actogram::transfers::ResumeTransfer);

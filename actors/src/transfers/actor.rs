@@ -7,7 +7,7 @@ use actogram_runtime::{RestartPolicy, SupervisedContext, Supervisor, try_supervi
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::{oneshot, watch};
 
-use super::{Job, Progress, SharedJob, Transfer, TransferError, TransferState};
+use super::{Job, Progress, SharedJob, Transfer, TransferError, TransferHandle, TransferState};
 
 /// Asks a transfer to ask for no further parts.
 #[derive(Debug, Clone, Copy, Message)]
@@ -221,18 +221,28 @@ impl<J: Job> Handler<GetProgress> for TransferActor<J> {
 
 /// Starts transfers on the account's thread.
 pub(crate) struct TransfersActor {
-    group: Supervisor,
+    root: Supervisor,
+    /// Made with the first transfer: most accounts have none.
+    group: Option<Supervisor>,
     number: u64,
 }
 
 impl TransfersActor {
-    pub(crate) fn new(group: Supervisor) -> Self {
-        Self { group, number: 0 }
+    pub(crate) fn new(root: Supervisor) -> Self {
+        Self {
+            root,
+            group: None,
+            number: 0,
+        }
     }
 
     /// Starts the actor of a job.
     pub(crate) fn start<J: Job>(&mut self, what: &str, job: J) -> Transfer<J::Output> {
         self.number += 1;
+        let root = &self.root;
+        let group = self
+            .group
+            .get_or_insert_with(|| root.group("transfers").start());
         let (done, total) = job.progress();
         let (order, _) = watch::channel(Order::Run);
         let (progress, seen) = watch::channel(Progress {
@@ -251,15 +261,16 @@ impl TransfersActor {
         let addr = try_supervise(move |_: &mut _| actor.take().ok_or("a transfer has one life"))
             .name(format!("{what} {}", self.number))
             .policy(RestartPolicy::Temporary)
-            .under(&self.group)
+            .under(group)
             .start();
-        Transfer {
+        let handle = TransferHandle {
             pause: addr.clone().recipient(),
             resume: addr.clone().recipient(),
-            cancel: addr.recipient(),
+            cancel: addr.clone().recipient(),
+            ask: addr.recipient(),
             progress: seen,
-            outcome,
-        }
+        };
+        Transfer { handle, outcome }
     }
 }
 

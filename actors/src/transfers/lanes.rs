@@ -2,10 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Connections for files to one datacenter, at most. TDLib has as many.
+/// Connections for files to one datacenter, at most.
 const MOST_LANES: usize = 4;
 
 /// Parts on one connection before another is opened.
@@ -34,9 +34,13 @@ pub(super) struct Lane {
 }
 
 impl Lanes {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Site>> {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Chooses a connection; `own` is the account's own datacenter, where there is a key in any case.
     pub(super) fn enter(&self, dc: i32, own: bool) -> Lane {
-        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sites = self.lock();
         let site = sites.entry(dc).or_default();
         if site.parts.is_empty() {
             site.parts.push(0);
@@ -75,25 +79,15 @@ impl Lane {
 
     /// The part has ended; `well`: there is a key and a login at its datacenter.
     pub(super) fn leave(self, well: bool) {
-        if well {
-            let mut sites = self.lanes.sites.lock();
-            let sites = sites.as_mut();
-            if let Ok(sites) = sites
-                && let Some(site) = sites.get_mut(&self.dc)
-            {
-                site.proven = true;
-            }
+        if well && let Some(site) = self.lanes.lock().get_mut(&self.dc) {
+            site.proven = true;
         }
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        let mut sites = self
-            .lanes
-            .sites
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut sites = self.lanes.lock();
         let site = sites.get_mut(&self.dc);
         if let Some(parts) = site.and_then(|site| site.parts.get_mut(self.number)) {
             *parts -= 1;

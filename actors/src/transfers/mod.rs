@@ -36,7 +36,7 @@ pub use upload::{UPLOAD_PART, UploadOptions, UploadedFile};
 
 use crate::error::CallError;
 
-/// Bytes that a transfer asks for, or holds, at once. Default of TDLib for large files.
+/// Bytes that a transfer asks for, or holds, at once: eight of the largest parts.
 pub const BUDGET: u64 = 8 << 20;
 
 /// How far a transfer is.
@@ -158,20 +158,18 @@ pub enum TransferError {
 
 /// A transfer under way. Dropping this leaves it running; [`cancel`](TransferHandle::cancel) ends it.
 pub struct Transfer<T> {
-    pub(crate) pause: Recipient<PauseTransfer>,
-    pub(crate) resume: Recipient<ResumeTransfer>,
-    pub(crate) cancel: Recipient<CancelTransfer>,
-    pub(crate) progress: watch::Receiver<Progress>,
+    pub(crate) handle: TransferHandle,
     pub(crate) outcome: oneshot::Receiver<Result<T, TransferError>>,
 }
 
 /// What can be done to a transfer, whoever waits for it. Cheap to clone.
 #[derive(Clone)]
 pub struct TransferHandle {
-    pause: Recipient<PauseTransfer>,
-    resume: Recipient<ResumeTransfer>,
-    cancel: Recipient<CancelTransfer>,
-    progress: watch::Receiver<Progress>,
+    pub(crate) pause: Recipient<PauseTransfer>,
+    pub(crate) resume: Recipient<ResumeTransfer>,
+    pub(crate) cancel: Recipient<CancelTransfer>,
+    pub(crate) ask: Recipient<GetProgress>,
+    pub(crate) progress: watch::Receiver<Progress>,
 }
 
 impl fmt::Debug for TransferHandle {
@@ -218,6 +216,11 @@ impl TransferHandle {
         self.resume.clone()
     }
 
+    /// Where others can send [`GetProgress`] to.
+    pub fn asks(&self) -> Recipient<GetProgress> {
+        self.ask.clone()
+    }
+
     /// Where others can send [`CancelTransfer`] to.
     pub fn cancels(&self) -> Recipient<CancelTransfer> {
         self.cancel.clone()
@@ -227,12 +230,7 @@ impl TransferHandle {
 impl<T> Transfer<T> {
     /// What can be done to it while somebody waits for it.
     pub fn handle(&self) -> TransferHandle {
-        TransferHandle {
-            pause: self.pause.clone(),
-            resume: self.resume.clone(),
-            cancel: self.cancel.clone(),
-            progress: self.progress.clone(),
-        }
+        self.handle.clone()
     }
 
     /// Waits until it ends.
@@ -247,7 +245,7 @@ impl<T> Transfer<T> {
 
 impl<T> fmt::Debug for Transfer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle().fmt(f)
+        self.handle.fmt(f)
     }
 }
 

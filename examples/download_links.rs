@@ -35,7 +35,7 @@ impl Links {
     }
 }
 
-/// Seeded by the system, anew for each.
+/// A hash under keys that the system has given this process, other ones for each number.
 fn random() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(0)

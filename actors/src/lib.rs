@@ -10,7 +10,9 @@
 //! - [`DatacenterActor`](datacenter::DatacenterActor) opens sockets, within limits, and keeps the auth key;
 //! - [`AuthKeyActor`](datacenter::AuthKeyActor) creates that key;
 //! - [`UpdatesActor`](sequencer::UpdatesActor) puts updates in order, remembers peers, and stores how far they were
-//!   handled.
+//!   handled;
+//! - a [transfer](transfers) is an actor of its own, and so is each channel in which something happens;
+//! - other datacenters, and connections for files, each have the first four of these for themselves (`satellites.rs`).
 //!
 //! All of them are supervised: a panic in one costs what it was doing and no more, and every call still ends exactly
 //! once.

@@ -19,7 +19,7 @@ type Around = Arc<dyn Fn(OutgoingCall, NextCall) -> Answering + Send + Sync>;
 impl Client {
     /// Puts this around every call of the client from now on, the first one outermost: it may look on, wait, refuse the call,
     /// or give another answer. Calls that the client makes for itself (a login, a username that is looked up) are among
-    /// them; those by which it follows updates are not. What is called inside of a middleware passes it, too.
+    /// them; those by which it follows updates, and the parts of files, are not. What is called inside of a middleware passes it, too.
     ///
     /// The answer is the method's result, encoded (<https://core.telegram.org/mtproto/serialize>). A call that waits here
     /// keeps its place in its [queue](crate::SendMessage::queue); one that is refused gives it up. A panic costs that call

@@ -428,8 +428,24 @@ impl Handlers {
             .any(|it| it.handler.wants_albums())
     }
 
-    /// Hands an album to all who take them. A failure is told with the first of its updates.
-    pub(super) async fn handle_album(&self, cx: &Cx, album: &Album, first: &Update) {
+    /// Hands an album to all who take them, inside of what is put around the handling of updates, which is shown the first of
+    /// its updates. A failure is told with that one, too.
+    pub(super) async fn handle_album(self: &Rc<Self>, cx: &Cx, album: Album, first: Update) {
+        let handlers = self.clone();
+        let walk = Next::new(move |cx, update| {
+            Box::pin(async move {
+                handlers.walk_album(&cx, &album, &update).await;
+                Ok(Propagation::Continue)
+            })
+        });
+        let middlewares = self.middlewares.borrow().clone();
+        let handling = async { run_inside(&middlewares, cx.clone(), first.clone(), walk).await };
+        if let Err(error) = guarded(handling).await {
+            self.failed(None, cx, Some(&first), error).await;
+        }
+    }
+
+    async fn walk_album(&self, cx: &Cx, album: &Album, first: &Update) {
         let entries = self.entries.borrow().clone();
         for entry in entries.iter().filter(|entry| !entry.removed.get()) {
             let Some(handling) = entry.handler.handle_album(cx.clone(), album) else {

@@ -123,7 +123,7 @@ impl DispatcherActor {
         };
         let (handlers, cx) = (self.handlers.clone(), self.cx(ctx).at(&first));
         self.queues.push_album(key.0, async move {
-            handlers.handle_album(&cx, &album, &first).await;
+            handlers.handle_album(&cx, album, first).await;
             drop(held);
         });
     }

@@ -30,8 +30,9 @@ impl Client {
     }
 
     /// Handles albums of somebody else, as a whole: once no further message of one has come for a moment (0.7 s), or its ten
-    /// are there. Their messages are handled one by one as well, as far as other handlers take them. Across a kill an album
-    /// comes again as long as it was not handled.
+    /// are there. Their messages are handled one by one as well, as far as other handlers take them; what is put around the
+    /// handling ([`wrap`](Self::wrap)) sees the first message once more, for the album. Across a kill an album comes again as
+    /// long as it was not handled.
     ///
     /// ```no_run
     /// use actogram::{Album, prelude::*};

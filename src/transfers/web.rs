@@ -5,7 +5,7 @@ use actix_web::{
     body::SizedStream,
     http::{
         Method, StatusCode,
-        header::{self, ByteRangeSpec, Header as _, Range},
+        header::{self, Header as _, Range},
     },
 };
 use futures_util::StreamExt as _;
@@ -34,16 +34,12 @@ fn wanted(request: &HttpRequest, tag: &str, length: u64) -> Wanted {
         _ => return Wanted::Whole,
     };
     match &range[..] {
-        [spec] => match satisfiable(spec, length) {
+        [spec] => match spec.to_satisfiable_range(length) {
             Some((from, to)) => Wanted::Part(from, to),
             None => Wanted::Nothing,
         },
         _ => Wanted::Whole,
     }
-}
-
-fn satisfiable(spec: &ByteRangeSpec, length: u64) -> Option<(u64, u64)> {
-    spec.to_satisfiable_range(length)
 }
 
 impl Api {

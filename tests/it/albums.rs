@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -66,4 +69,38 @@ async fn an_album_comes_whole_in_order_and_once() {
     let report = room.bot.shutdown(HANG).await;
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(albums.lock().unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_middleware_keeps_away_is_no_album_either() {
+    let room = Room::new(2291).await;
+    let albums = Arc::new(Mutex::new(0));
+    let seen = albums.clone();
+    room.bot.on_album(async move |_cx: Cx, _album: Album| {
+        *seen.lock().unwrap() += 1;
+        Ok(())
+    });
+    let banned = Arc::new(AtomicBool::new(true));
+    let (ban, kept_away) = (banned.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = kept_away.clone();
+    room.bot
+        .wrap(async move |cx: Cx, update: Update, next: Next| {
+            if ban.load(Ordering::SeqCst) {
+                counted.fetch_add(1, Ordering::SeqCst);
+                return Ok(Propagation::Stop);
+            }
+            next.run(cx, update).await
+        });
+    let to_bot = PeerId::User(room.bot_id);
+    room.ann.api().send_album(to_bot, items(2)).await.unwrap();
+    // Two messages and the album.
+    until("all are kept away", || {
+        kept_away.load(Ordering::SeqCst) >= 3
+    })
+    .await;
+    assert_eq!(*albums.lock().unwrap(), 0);
+    banned.store(false, Ordering::SeqCst);
+    room.ann.api().send_album(to_bot, items(2)).await.unwrap();
+    until("the twin is handled", || *albums.lock().unwrap() == 1).await;
+    room.end().await;
 }

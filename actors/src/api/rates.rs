@@ -23,7 +23,7 @@ use crate::{
 pub struct Rate {
     /// How many; 0 counts as 1.
     pub count: u32,
-    /// Within which time.
+    /// Within which time; at most a year.
     pub within: Duration,
 }
 
@@ -32,7 +32,15 @@ impl Rate {
     pub const fn new(count: u32, within: Duration) -> Self {
         Self { count, within }
     }
+
+    /// The end of the span that began then.
+    fn after(self, began: Duration) -> Duration {
+        began.saturating_add(self.within.min(LONGEST_SPAN))
+    }
 }
+
+/// A year: of what is longer, the end cannot be computed everywhere.
+const LONGEST_SPAN: Duration = Duration::from_secs(365 * 86_400);
 
 /// How often an account sends messages and calls methods. What goes beyond waits for its turn, before it takes a place among
 /// the calls in flight: other methods and other chats do not wait for it.
@@ -87,7 +95,7 @@ impl Window {
         let count = usize::try_from(rate.count.max(1)).unwrap_or(usize::MAX);
         let nth = self.times.len().checked_sub(count);
         let nth = nth.and_then(|nth| self.times.get(nth));
-        nth.map_or(now, |went| now.max(*went + rate.within))
+        nth.map_or(now, |went| now.max(rate.after(*went)))
     }
 
     /// So many go now; for what is above the rate, later ones wait longer.
@@ -105,7 +113,7 @@ impl Window {
     fn is_over(&self, now: Duration, rate: Rate) -> bool {
         self.times
             .back()
-            .is_none_or(|last| *last + rate.within <= now)
+            .is_none_or(|last| rate.after(*last) <= now)
     }
 }
 
@@ -173,8 +181,11 @@ impl Pace {
         let rates = rates?;
         let (function, body) = entities::innermost(body);
         let function = function?;
-        let mut scopes = vec![Scope::Method(function.id)];
         let sending = entities::sending(function, &body);
+        if sending.is_none() && rates.methods.is_empty() {
+            return None;
+        }
+        let mut scopes = vec![Scope::Method(function.id)];
         if let Some(Sending { to, .. }) = sending {
             scopes.extend([Scope::Chat(to), Scope::All]);
         }
@@ -291,5 +302,8 @@ mod tests {
             window.next(seconds(1), Rate::new(1, Duration::ZERO)),
             seconds(1)
         );
+        let for_ever = Rate::new(1, Duration::MAX);
+        assert_eq!(window.next(seconds(1), for_ever), seconds(1) + LONGEST_SPAN);
+        assert!(!window.is_over(LONGEST_SPAN, for_ever));
     }
 }

@@ -138,7 +138,8 @@ impl Builder {
         self
     }
 
-    /// Keeps the state in this SQLite file, and the RSA key beside it. By default all is gone with the process.
+    /// Keeps the state in this SQLite file, and beside it the RSA key (`….key.pem`) and the bytes of files (`….files`, a
+    /// directory in which what is not known is removed at the start). By default all is gone with the process.
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.state = Some(path.into());
         self

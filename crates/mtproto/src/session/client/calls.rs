@@ -81,7 +81,7 @@ pub(super) struct Call {
     asked_in_vain: u32,
     /// How often the server lost it, or the session it was sent in.
     losses: u32,
-    /// Never in a container again: the server refused one that held it.
+    /// Never in a container: the server refused one that held it, or it is a binding.
     pub(super) alone: bool,
     /// The call it was to come after has ended without a result.
     pub(super) forsaken: bool,

@@ -41,6 +41,7 @@ impl ClientSession {
     fn settle(&mut self, call: CallId, result: Bytes) {
         if wire::constructor(&result) != Some(types::RpcError::ID) {
             self.has_result(call);
+            self.note_bound(call, &result);
             self.end(call);
             self.events.push_back(Event::Answer { call, body: result });
             return;

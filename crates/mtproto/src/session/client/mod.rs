@@ -22,6 +22,7 @@
 //! That holds for the copy that was refused: where another copy may have arrived before (the call was acknowledged, or was
 //! sent over an earlier connection, or so long ago that somebody must have held it back), the server is asked instead.
 
+mod binding;
 mod calls;
 mod handle_acknowledgements;
 mod handle_bad_message;
@@ -57,6 +58,8 @@ use super::{
     wire,
 };
 use crate::Now;
+pub use binding::BindRequest;
+use binding::Binding;
 use calls::Call;
 pub use calls::{CallId, CallRequest, CallState};
 use services::{Kind, Service};
@@ -236,6 +239,8 @@ pub struct ClientSession {
     held: HashMap<CallId, Vec<CallId>>,
     /// Calls that come after others which have not ended.
     followers: HashMap<CallId, Vec<CallId>>,
+    /// All others wait for it.
+    binding: Option<Binding>,
     /// Which call an id was given to, for all ids of this session that still matter.
     by_msg_id: HashMap<i64, CallId>,
     containers: VecDeque<(i64, Vec<i64>)>,
@@ -293,6 +298,7 @@ impl ClientSession {
             repeat: BTreeMap::new(),
             held: HashMap::new(),
             followers: HashMap::new(),
+            binding: None,
             by_msg_id: HashMap::new(),
             containers: VecDeque::new(),
             recent: VecDeque::new(),

@@ -4,7 +4,7 @@ use actogram_crypto::Side;
 use actogram_tl::{Encode, RawQuery, functions};
 use bytes::{Bytes, BytesMut};
 
-use super::{CallFailure, CallId, CallState, ClientSession, Event, REMEMBERED_SENT};
+use super::{CallFailure, CallId, CallState, ClientSession, Event, REMEMBERED_SENT, binding::Next};
 use crate::{
     Now,
     session::{
@@ -43,12 +43,12 @@ pub enum Outgoing {
 
 /// A packet being put together.
 #[derive(Default)]
-struct Packet {
-    messages: Vec<Inner>,
+pub(super) struct Packet {
+    pub(super) messages: Vec<Inner>,
     bytes: usize,
     calls: Vec<CallId>,
     quick_ack: bool,
-    full: bool,
+    pub(super) full: bool,
 }
 
 impl Packet {
@@ -131,13 +131,14 @@ impl ClientSession {
                 self.repeat.remove(&msg_id);
                 continue;
             };
-            if !packet.has_room_for(&call.wire) {
+            if !packet.has_room_for(&call.wire) || (call.alone && !packet.messages.is_empty()) {
                 packet.full = true;
                 return;
             }
             self.repeat.remove(&msg_id);
             call.state = CallState::Sent;
             call.repeated = true;
+            packet.full |= call.alone;
             packet.push(Inner {
                 msg_id,
                 seq_no: call.seq_no,
@@ -149,6 +150,11 @@ impl ClientSession {
 
     fn pack_calls(&mut self, now: Now, packet: &mut Packet) {
         while !packet.full {
+            match self.next_by_binding() {
+                Next::Any => {}
+                Next::Bind(id) => return self.pack_bind(now, id, packet),
+                Next::Nothing => return,
+            }
             let Some(id) = self.queue.front().copied() else {
                 return;
             };
@@ -187,32 +193,44 @@ impl ClientSession {
             }
             self.queue.pop_front();
             let msg_id = self.next_id(now);
-            let seq_no = self.content * 2 + 1;
-            self.content = self.content.wrapping_add(1) & 0x3fff_ffff;
             if !self.initialized {
                 self.initializing = Some(id);
             }
-            self.by_msg_id.insert(msg_id, id);
-            let Some(call) = self.calls.get_mut(&id) else {
-                continue;
-            };
-            call.state = CallState::Sent;
-            call.repeated = false;
-            call.msg_ids.push(msg_id);
-            call.seq_no = seq_no;
-            call.wire = wire.clone();
-            call.asked_at = now.monotonic;
-            packet.quick_ack |= call.request.quick_ack;
-            packet.full |= call.alone;
-            packet.calls.push(id);
-            packet.push(Inner {
-                msg_id,
-                seq_no,
-                body: wire,
-            });
-            // They can name it now.
-            self.release(id);
+            self.call_is_packed(now, id, msg_id, wire, packet);
         }
+    }
+
+    /// The call goes out under this id.
+    pub(super) fn call_is_packed(
+        &mut self,
+        now: Now,
+        id: CallId,
+        msg_id: i64,
+        wire: Bytes,
+        packet: &mut Packet,
+    ) {
+        let seq_no = self.content * 2 + 1;
+        self.content = self.content.wrapping_add(1) & 0x3fff_ffff;
+        self.by_msg_id.insert(msg_id, id);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.state = CallState::Sent;
+        call.repeated = false;
+        call.msg_ids.push(msg_id);
+        call.seq_no = seq_no;
+        call.wire = wire.clone();
+        call.asked_at = now.monotonic;
+        packet.quick_ack |= call.request.quick_ack;
+        packet.full |= call.alone;
+        packet.calls.push(id);
+        packet.push(Inner {
+            msg_id,
+            seq_no,
+            body: wire,
+        });
+        // They can name it now.
+        self.release(id);
     }
 
     /// The call that this one is to come after, if that one waits here: only one that is under way can be named.
@@ -253,7 +271,7 @@ impl ClientSession {
         gzip::pack(&body).unwrap_or(body)
     }
 
-    fn next_id(&mut self, now: Now) -> i64 {
+    pub(super) fn next_id(&mut self, now: Now) -> i64 {
         let time = self.server_duration(now);
         let id = self.ids.next(time, Origin::Client, &mut *self.random);
         self.remember_sent(id);

@@ -36,6 +36,9 @@ pub struct NetworkSettings {
     /// Whether streams to datacenters are made to look random, so that they are not recognized on the way
     /// (<https://core.telegram.org/mtproto/mtproto-transports#transport-obfuscation>). Costs a second cipher.
     pub obfuscated: bool,
+    /// Whether everything is encrypted with temporary keys that are made anew every day and kept nowhere, so that nobody who
+    /// gets hold of the session file can read what was recorded before (<https://core.telegram.org/api/pfs>).
+    pub forward_secrecy: bool,
     /// How long, in seconds, one attempt to connect may take. At least 1.
     pub connect_limit: u64,
     /// How long, in seconds, a request of the HTTP client may take in all: every attempt, and reading the answer. At
@@ -66,6 +69,7 @@ impl Default for NetworkSettings {
             proxy_order: ProxyOrder::default(),
             prefer_ipv6: false,
             obfuscated: true,
+            forward_secrecy: true,
             connect_limit: 5,
             request_limit: 600,
             doh: false,

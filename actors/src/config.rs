@@ -146,6 +146,9 @@ pub struct AccountConfig {
     pub transport: Kind,
     /// Whether the stream is made to look random.
     pub obfuscated: bool,
+    /// Whether everything is encrypted with temporary keys that are made anew every day and kept nowhere, so that nobody who
+    /// gets hold of the store can read what was recorded before (<https://core.telegram.org/api/pfs>). Default: yes.
+    pub forward_secrecy: bool,
     /// What the datacenter is told about this program.
     pub init: InitConnection,
     /// How many calls may be under way.
@@ -179,6 +182,7 @@ impl AccountConfig {
             rsa_keys: vec![rsa_key],
             transport: Kind::Intermediate,
             obfuscated: true,
+            forward_secrecy: true,
             init,
             limits: Limits::default(),
             rates: Some(Rates::default()),

@@ -26,7 +26,7 @@ use crate::{
     channels::Channels,
     config::AccountConfig,
     crypto_pool::CryptoPool,
-    datacenter::{ConnectionActor, DatacenterActor, Options, StopConnection},
+    datacenter::{ConnectionActor, DatacenterActor, Options, StopConnection, TemporaryKeys},
     error::CallError,
     events::{AccountEvent, ShutdownStep, StopReason},
     satellites::{Purpose, SatellitesActor, Site, Table},
@@ -72,6 +72,7 @@ pub(crate) struct Shared {
     /// One move at a time.
     pub(crate) moving: AsyncMutex<()>,
     pub(crate) lanes: Lanes,
+    temporary_keys: TemporaryKeys,
     /// The datacenter that calls go to.
     dc: AtomicI32,
     /// The account and what this is for, where it is a datacenter beside the account's own.
@@ -128,6 +129,7 @@ impl Shared {
             options: Options::new(options),
             moving: AsyncMutex::default(),
             lanes: Lanes::default(),
+            temporary_keys: TemporaryKeys::default(),
             dc: AtomicI32::new(config.main_dc),
             beside: None,
             key_makers: Mutex::default(),
@@ -167,6 +169,7 @@ impl Shared {
         let (crypto, random) = (main.crypto.clone(), main.random.clone());
         Self {
             beside: Some((Arc::downgrade(main), site)),
+            temporary_keys: main.temporary_keys.clone(),
             ..Self::new(config, crypto, random, None, channels, Vec::new())
         }
     }
@@ -174,6 +177,20 @@ impl Shared {
     /// Whether this is a datacenter beside the account's own.
     pub(crate) fn is_satellite(&self) -> bool {
         self.beside.is_some()
+    }
+
+    /// What this is for, where it is a datacenter beside the account's own.
+    pub(crate) fn site(&self) -> Option<Site> {
+        self.beside.as_ref().map(|(_, site)| *site)
+    }
+
+    /// Whether temporary keys stand for the permanent one. A CDN knows nobody for whom they could.
+    pub(crate) fn has_forward_secrecy(&self) -> bool {
+        self.config.forward_secrecy && self.key_kind() == KeyKind::Permanent
+    }
+
+    pub(crate) fn temporary_keys(&self) -> &TemporaryKeys {
+        &self.temporary_keys
     }
 
     /// Whether the key is the account's own, which is not this one's to replace.

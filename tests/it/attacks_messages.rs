@@ -340,7 +340,12 @@ async fn s24_transport_errors_end_a_connection_and_not_the_key() {
 async fn s24_a_key_outlives_whoever_denies_it_on_every_connection() {
     let datacenter = datacenter().await;
     let store = Store::memory();
-    let account = open(config(&datacenter, "denied", &store)).await;
+    let permanent = || {
+        let mut config = config(&datacenter, "denied", &store);
+        config.forward_secrecy = false;
+        config
+    };
+    let account = open(permanent()).await;
     let config_call = actogram::tl::functions::help::GetConfig;
     crate::support::accounts::call(&account, &config_call)
         .await
@@ -364,11 +369,44 @@ async fn s24_a_key_outlives_whoever_denies_it_on_every_connection() {
     assert_eq!(stored_keys(&store, "denied").await, keys);
     // Nobody denies it any more: it is as good as it was.
     datacenter.attacks().clear();
-    let account = open(config(&datacenter, "denied", &store)).await;
+    let account = open(permanent()).await;
     crate::support::accounts::call(&account, &config_call)
         .await
         .unwrap();
     assert_eq!(stored_keys(&store, "denied").await, keys);
+    account.shutdown(Duration::from_secs(5)).await;
+}
+
+/// With temporary keys, what is denied is one of those: another is made, and nobody's word ends the account.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s24_whoever_denies_temporary_keys_holds_an_account_up_and_never_ends_it() {
+    let datacenter = datacenter().await;
+    let store = Store::memory();
+    let account = open(config(&datacenter, "held_up", &store)).await;
+    let config_call = actogram::tl::functions::help::GetConfig;
+    crate::support::accounts::call(&account, &config_call)
+        .await
+        .unwrap();
+    let keys = stored_keys(&store, "held_up").await;
+    let mut events = account.events();
+    datacenter
+        .attacks()
+        .order(When::Always, Attack::TransportError(-404));
+    let calling = tokio::spawn({
+        let account = account.clone();
+        async move { crate::support::accounts::call(&account, &config_call).await }
+    });
+    for _ in 0..4 {
+        let denied = event(&mut events, |event| match event {
+            AccountEvent::Disconnected { why, .. } => why.contains("-404"),
+            _ => false,
+        });
+        denied.await;
+    }
+    assert_eq!(account.stopped(), None);
+    datacenter.attacks().clear();
+    calling.await.unwrap().unwrap();
+    assert_eq!(stored_keys(&store, "held_up").await, keys);
     account.shutdown(Duration::from_secs(5)).await;
 }
 

@@ -1,14 +1,14 @@
 //! The actor that opens streams to a datacenter and keeps its auth key.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use actix::{Actor, Handler, Message};
+use actix::{Actor, AsyncContext as _, Handler, Message, SpawnHandle};
 use actogram_mtproto::handshake::client::CreatedKey;
 use actogram_runtime::SupervisedContext;
 use actogram_store::{AuthKeyRecord, SaltRecord, Write};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
-use super::{CreateKey, UseKey, dialer::Dialer};
+use super::{CreateKey, TemporaryKey, UseKey, dialer::Dialer};
 use crate::{
     config::DatacenterAddress,
     connector::Io,
@@ -16,6 +16,14 @@ use crate::{
     satellites::Purpose,
     shared::Shared,
 };
+
+/// So often in a row must a binding be refused before the permanent key is believed to be unknown, and so old must that be:
+/// a new one takes a moment to be known everywhere (<https://core.telegram.org/method/auth.bindTempAuthKey>).
+const BINDINGS_REFUSED: u32 = 3;
+const KNOWN_EVERYWHERE: i64 = 60;
+
+/// A temporary key that was of use for less than this was of no use.
+const SHORT_USE: Duration = Duration::from_secs(60);
 
 /// How long a salt is good for (<https://core.telegram.org/mtproto/description#server-salt>).
 const SALT_LIFETIME: i64 = 1800;
@@ -34,6 +42,9 @@ pub struct DatacenterActor {
     useless: Option<i64>,
     /// While a key is made beside the account's own datacenter.
     making: Option<OwnedMutexGuard<()>>,
+    /// How often in a row a temporary key could not be bound because of the permanent one.
+    bindings_refused: u32,
+    renewal: Option<SpawnHandle>,
     auth_key: actix::Addr<super::AuthKeyActor>,
 }
 
@@ -49,7 +60,15 @@ enum Key {
     Unread,
     Reading,
     Wanted,
-    Known(UseKey),
+    Known(Known),
+}
+
+/// A key that is in the store.
+#[derive(Debug)]
+struct Known {
+    key: UseKey,
+    /// In unix seconds of this machine.
+    created: i64,
 }
 
 /// An open stream and where it leads.
@@ -78,6 +97,8 @@ impl DatacenterActor {
             key: Key::Unread,
             useless: None,
             making: None,
+            bindings_refused: 0,
+            renewal: None,
             auth_key,
             shared,
         }
@@ -158,21 +179,68 @@ impl DatacenterActor {
 
     fn hand_out_key(&mut self, ctx: &mut SupervisedContext<Self>) {
         match &self.key {
-            Key::Known(key) => {
+            Key::Known(known) if self.shared.has_forward_secrecy() => {
+                let permanent = known.key.clone();
+                self.hand_out_temporary_key(&permanent, ctx);
+            }
+            Key::Known(known) => {
                 if let Some(addresses) = self.shared.addresses() {
-                    addresses.connection.do_send(key.clone());
+                    addresses.connection.do_send(known.key.clone());
                 }
             }
-            Key::Wanted => self.auth_key.do_send(CreateKey { dc: self.dc }),
+            Key::Wanted => self.create_key(None),
             Key::Reading => {}
             Key::Unread => self.read_key(ctx),
         }
     }
 
+    fn create_key(&self, expires_in: Option<i32>) {
+        let dc = self.dc;
+        self.auth_key.do_send(CreateKey { dc, expires_in });
+    }
+
+    fn hand_out_temporary_key(&mut self, permanent: &UseKey, ctx: &mut SupervisedContext<Self>) {
+        let server = self.server_second(permanent.time_offset);
+        let keys = self.shared.temporary_keys();
+        let found = keys.find(self.shared.site(), self.dc, permanent.key.id(), server);
+        let Some(temporary) = found else {
+            return self.create_key(Some(TemporaryKey::lifetime(self.shared.jitter())));
+        };
+        if let Some(addresses) = self.shared.addresses() {
+            let key = temporary.instead_of(permanent);
+            addresses.connection.do_send(key);
+        }
+        let renew = ctx.run_later(temporary.renewal_in(server), |actor, ctx| {
+            actor.renewal = None;
+            if let Key::Known(known) = &actor.key {
+                let permanent = known.key.clone();
+                actor.hand_out_temporary_key(&permanent, ctx);
+            }
+        });
+        if let Some(former) = self.renewal.replace(renew) {
+            ctx.cancel_future(former);
+        }
+    }
+
+    fn server_second(&self, time_offset: i64) -> i64 {
+        self.shared.now().unix_seconds().saturating_add(time_offset)
+    }
+
+    /// A temporary key is not used any more, before its time.
+    fn drop_temporary_key(&mut self, id: i64) {
+        let keys = self.shared.temporary_keys();
+        let dropped = keys.drop_key(self.shared.site(), id);
+        let now = self.shared.monotonic();
+        if dropped.is_some_and(|key| now.saturating_sub(key.made_at) < SHORT_USE) {
+            self.dialer.failed(now, self.shared.jitter());
+        }
+    }
+
     /// The key is of no use. Another satellite may have made a new one already.
     fn replace_key(&mut self, ctx: &mut SupervisedContext<Self>) {
+        self.bindings_refused = 0;
         if let Key::Known(known) = &self.key {
-            self.useless = Some(known.key.id());
+            self.useless = Some(known.key.key.id());
             self.key = Key::Unread;
         }
         self.hand_out_key(ctx);
@@ -219,14 +287,18 @@ impl DatacenterActor {
                     actor.making = making;
                     Key::Wanted
                 }
-                Some(key) => Key::Known(UseKey {
-                    key: key.key.clone(),
-                    salt: record
-                        .salts
-                        .get(&dc)
-                        .and_then(|salts| salts.last())
-                        .map_or(0, |salt| salt.salt),
-                    time_offset: record.time_offsets.get(&dc).copied().unwrap_or(0),
+                Some(key) => Key::Known(Known {
+                    created: key.created,
+                    key: UseKey {
+                        key: key.key.clone(),
+                        salt: record
+                            .salts
+                            .get(&dc)
+                            .and_then(|salts| salts.last())
+                            .map_or(0, |salt| salt.salt),
+                        time_offset: record.time_offsets.get(&dc).copied().unwrap_or(0),
+                        forward_secrecy: None,
+                    },
                 }),
             };
             actor.hand_out_key(ctx);
@@ -246,6 +318,13 @@ fn dialer(shared: &Shared, dc: i32) -> Dialer {
 
 impl Actor for DatacenterActor {
     type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // What a former life was about to do for the connection.
+        if self.shared.addresses().is_some() && self.shared.stopped().is_none() {
+            self.hand_out_key(ctx);
+        }
+    }
 }
 
 /// A wish for a stream. Dropping the receiver takes it back.
@@ -320,8 +399,22 @@ impl Handler<KeyCreated> for DatacenterActor {
     type Result = ();
 
     fn handle(&mut self, KeyCreated { dc, created }: KeyCreated, ctx: &mut Self::Context) {
-        if dc != self.dc || matches!(self.key, Key::Known(_)) {
-            return;
+        let permanent = created.expires_at.is_none();
+        if let Key::Known(known) = &self.key
+            && dc == self.dc
+            && !permanent
+        {
+            self.dialer.worked();
+            let made_at = self.shared.monotonic();
+            let key = TemporaryKey::new(&created, dc, known.key.key.id(), made_at);
+            if let Some(key) = key {
+                self.shared.temporary_keys().put(self.shared.site(), key);
+            }
+            return self.hand_out_key(ctx);
+        }
+        if dc != self.dc || !permanent || !matches!(self.key, Key::Wanted) {
+            // Not what is wanted any more; what is, had to wait for this.
+            return self.hand_out_key(ctx);
         }
         self.dialer.worked();
         let now = self.shared.now().unix_seconds();
@@ -355,10 +448,14 @@ impl Handler<KeyCreated> for DatacenterActor {
         ctx.spawn_body(stored, move |actor, stored, ctx| match stored {
             Ok(Ok(())) => {
                 actor.making = None;
-                actor.key = Key::Known(UseKey {
-                    key: created.key,
-                    salt: created.salt,
-                    time_offset: created.time_offset,
+                actor.key = Key::Known(Known {
+                    created: now,
+                    key: UseKey {
+                        key: created.key,
+                        salt: created.salt,
+                        time_offset: created.time_offset,
+                        forward_secrecy: None,
+                    },
                 });
                 actor.hand_out_key(ctx);
             }
@@ -373,15 +470,75 @@ impl Handler<KeyCreated> for DatacenterActor {
     }
 }
 
+/// The actor that makes keys has a new life.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct NoKeyIsMade;
+
+impl Handler<NoKeyIsMade> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, NoKeyIsMade: NoKeyIsMade, ctx: &mut Self::Context) {
+        if self.shared.stopped().is_none() {
+            self.hand_out_key(ctx);
+        }
+    }
+}
+
+/// The datacenter does not know the temporary key with this id, or not whom it speaks for.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct TemporaryKeyUseless(pub(crate) i64);
+
+impl Handler<TemporaryKeyUseless> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, useless: TemporaryKeyUseless, ctx: &mut Self::Context) {
+        self.drop_temporary_key(useless.0);
+        self.hand_out_key(ctx);
+    }
+}
+
+/// The datacenter has let a temporary key speak for the permanent one, or has refused to, since it does not know that.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct BindingEnded {
+    /// The temporary key's id.
+    pub(crate) key: i64,
+    pub(crate) refused: bool,
+}
+
+impl Handler<BindingEnded> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, BindingEnded { key, refused }: BindingEnded, ctx: &mut Self::Context) {
+        if !refused {
+            self.bindings_refused = 0;
+            return;
+        }
+        self.bindings_refused += 1;
+        self.drop_temporary_key(key);
+        let now = self.shared.now().unix_seconds();
+        // Beside the account's own datacenter another one costs little.
+        let may_go = self.shared.is_satellite();
+        let is_old =
+            |known: &Known| may_go || known.created.saturating_add(KNOWN_EVERYWHERE) <= now;
+        if self.bindings_refused >= BINDINGS_REFUSED
+            && matches!(&self.key, Key::Known(known) if is_old(known))
+        {
+            return self.key_unknown(ctx);
+        }
+        self.hand_out_key(ctx);
+    }
+}
+
 /// Transport error -404 on several connections in a row.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct KeyUnknown;
 
-impl Handler<KeyUnknown> for DatacenterActor {
-    type Result = ();
-
-    fn handle(&mut self, KeyUnknown: KeyUnknown, ctx: &mut Self::Context) {
+impl DatacenterActor {
+    fn key_unknown(&mut self, ctx: &mut SupervisedContext<Self>) {
         if self.shared.is_satellite() {
             // Not for the account to stop at. The error is not authenticated: its own key is not replaced for it either.
             self.replace_key(ctx);
@@ -389,6 +546,14 @@ impl Handler<KeyUnknown> for DatacenterActor {
         }
         // The key stays in the store: the error is not authenticated.
         self.shared.stop(StopReason::AuthKeyUnknown { dc: self.dc });
+    }
+}
+
+impl Handler<KeyUnknown> for DatacenterActor {
+    type Result = ();
+
+    fn handle(&mut self, KeyUnknown: KeyUnknown, ctx: &mut Self::Context) {
+        self.key_unknown(ctx);
     }
 }
 
@@ -405,6 +570,8 @@ impl Handler<NewKey> for DatacenterActor {
             self.replace_key(ctx);
             return;
         }
+        self.shared.temporary_keys().clear();
+        self.bindings_refused = 0;
         self.key = Key::Wanted;
         self.hand_out_key(ctx);
     }
@@ -424,6 +591,7 @@ impl Handler<Moved> for DatacenterActor {
         // Who waits for a stream waits for one to the former datacenter.
         self.waiting.clear();
         self.useless = None;
+        self.bindings_refused = 0;
         self.key = Key::Unread;
         self.hand_out_key(ctx);
     }

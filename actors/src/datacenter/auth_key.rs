@@ -17,7 +17,10 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{ConnectionLost, Dial, KeyCreated, actor::Dialed};
+use super::{
+    ConnectionLost, Dial, KeyCreated,
+    actor::{Dialed, NoKeyIsMade},
+};
 use crate::{
     config::{AccountConfig, DatacenterAddress},
     connector::Io,
@@ -42,37 +45,49 @@ impl AuthKeyActor {
 
 impl Actor for AuthKeyActor {
     type Context = SupervisedContext<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        // A former life may have left an exchange unfinished.
+        if let Some(addresses) = self.shared.addresses() {
+            addresses.datacenter.do_send(NoKeyIsMade);
+        }
+    }
 }
 
-/// Agree on a permanent key with this datacenter; the answer is [`KeyCreated`].
+/// Agree on a key with this datacenter; the answer is [`KeyCreated`]. While one is being made, nothing happens.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct CreateKey {
     pub(crate) dc: i32,
+    /// For how many seconds; `None`: for good.
+    pub(crate) expires_in: Option<i32>,
 }
 
 impl Handler<CreateKey> for AuthKeyActor {
     type Result = ();
 
-    fn handle(&mut self, CreateKey { dc }: CreateKey, ctx: &mut Self::Context) {
+    fn handle(&mut self, CreateKey { dc, expires_in }: CreateKey, ctx: &mut Self::Context) {
         if self.busy {
             return;
         }
         self.busy = true;
         let shared = self.shared.clone();
-        ctx.spawn_body(create(shared, dc), move |actor, created, ctx| {
-            actor.busy = false;
-            match created {
-                Ok(Some(created)) => {
-                    if let Some(addresses) = actor.shared.addresses() {
-                        addresses.datacenter.do_send(KeyCreated { dc, created });
+        ctx.spawn_body(
+            create(shared, dc, expires_in),
+            move |actor, created, ctx| {
+                actor.busy = false;
+                match created {
+                    Ok(Some(created)) => {
+                        if let Some(addresses) = actor.shared.addresses() {
+                            addresses.datacenter.do_send(KeyCreated { dc, created });
+                        }
                     }
+                    // The account has stopped.
+                    Ok(None) => {}
+                    Err(error) => ctx.fail(error),
                 }
-                // The account has stopped.
-                Ok(None) => {}
-                Err(error) => ctx.fail(error),
-            }
-        });
+            },
+        );
     }
 }
 
@@ -84,7 +99,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 const NO_KNOWN_KEY: u32 = 3;
 
 /// Tries until there is a key, or the account cannot go on.
-async fn create(shared: Arc<Shared>, dc: i32) -> Option<CreatedKey> {
+async fn create(shared: Arc<Shared>, dc: i32, expires_in: Option<i32>) -> Option<CreatedKey> {
     let mut strangers = 0;
     loop {
         if shared.stopped().is_some() {
@@ -98,7 +113,7 @@ async fn create(shared: Arc<Shared>, dc: i32) -> Option<CreatedKey> {
             tokio::time::sleep(ASK_AGAIN).await;
             continue;
         };
-        match exchange(&shared, dc, io, &address).await {
+        match exchange(&shared, dc, expires_in, io, &address).await {
             Ok(created) => return Some(created),
             Err(error) => {
                 let stranger = matches!(
@@ -152,11 +167,16 @@ pub(super) fn transport(
 async fn exchange(
     shared: &Shared,
     dc: i32,
+    expires_in: Option<i32>,
     mut io: Box<dyn Io>,
     address: &DatacenterAddress,
 ) -> Result<CreatedKey, ExchangeError> {
     let mut transport = transport(&shared.config, address, shared.random())?;
-    let config = ClientHandshakeConfig::permanent(shared.config.rsa_keys.clone(), dc);
+    let keys = shared.config.rsa_keys.clone();
+    let config = match expires_in {
+        Some(expires_in) => ClientHandshakeConfig::temporary(keys, dc, expires_in),
+        None => ClientHandshakeConfig::permanent(keys, dc),
+    };
     let mut handshake = ClientHandshake::new(config, shared.random());
     handshake.start(shared.now());
     let mut buffer = BytesMut::new();

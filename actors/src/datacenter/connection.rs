@@ -21,9 +21,10 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    ConnectionLost, ConnectionWorked, Dial, KeyUnknown, WantKey,
+    ConnectionLost, ConnectionWorked, Dial, ForwardSecrecy, KeyUnknown, WantKey,
     actor::Dialed,
     auth_key,
+    binding::Temporary,
     socket::{self, Input, LARGE},
 };
 use crate::{
@@ -39,7 +40,7 @@ use crate::{
 const KEY_UNKNOWN: u32 = 5;
 
 /// The same where another key costs nothing but a key exchange.
-const SATELLITE_KEY_UNKNOWN: u32 = 2;
+const NEW_KEY_IS_CHEAP: u32 = 2;
 
 /// Owns the session with a datacenter and every call in it. Sockets come and go; the session stays.
 ///
@@ -51,22 +52,24 @@ const SATELLITE_KEY_UNKNOWN: u32 = 2;
 ///  any ── StopConnection ──► Stopped ── UseKey ──► Dialing
 /// ```
 pub struct ConnectionActor {
-    shared: Arc<Shared>,
-    session: Option<ClientSession>,
-    link: Link,
+    pub(super) shared: Arc<Shared>,
+    pub(super) session: Option<ClientSession>,
+    pub(super) link: Link,
     /// Counts streams, so that what an old one still says is not taken for the present one's.
-    epoch: u64,
+    pub(super) epoch: u64,
     /// Calls that came before there was a key.
-    early: VecDeque<Call>,
-    calls: HashMap<CallId, Call>,
-    ids: HashMap<u64, CallId>,
+    pub(super) early: VecDeque<Call>,
+    pub(super) calls: HashMap<CallId, Call>,
+    pub(super) ids: HashMap<u64, CallId>,
     timer: Option<(Duration, SpawnHandle)>,
-    keys_unknown: u32,
+    pub(super) keys_unknown: u32,
+    /// While the key is a temporary one.
+    pub(super) temporary: Option<Temporary>,
     /// Who waits for the last bytes to be written.
     closing: Option<oneshot::Sender<()>>,
 }
 
-enum Link {
+pub(super) enum Link {
     /// There is no key yet.
     NoKey,
     /// A stream was asked for.
@@ -77,7 +80,7 @@ enum Link {
     Stopped,
 }
 
-struct Open {
+pub(super) struct Open {
     out: mpsc::UnboundedSender<Outgoing>,
     bodies: [SpawnHandle; 2],
     address: String,
@@ -97,11 +100,12 @@ impl ConnectionActor {
             ids: HashMap::new(),
             timer: None,
             keys_unknown: 0,
+            temporary: None,
             closing: None,
         }
     }
 
-    fn dial(&mut self, ctx: &mut SupervisedContext<Self>) {
+    pub(super) fn dial(&mut self, ctx: &mut SupervisedContext<Self>) {
         let Some(addresses) = self.shared.addresses() else {
             return;
         };
@@ -199,7 +203,7 @@ impl ConnectionActor {
     }
 
     /// Closes the stream. In order: what was given to it is still written.
-    fn close(&mut self, why: &str, in_order: bool, ctx: &mut SupervisedContext<Self>) {
+    pub(super) fn close(&mut self, why: &str, in_order: bool, ctx: &mut SupervisedContext<Self>) {
         let Link::Open(open) = std::mem::replace(&mut self.link, Link::NoKey) else {
             return;
         };
@@ -287,11 +291,14 @@ impl ConnectionActor {
             error_code::INVALID_DC => "this address is not of that datacenter (-444)".to_owned(),
             other => format!("transport error {other}"),
         };
-        let enough = match self.shared.is_satellite() {
-            true => SATELLITE_KEY_UNKNOWN,
+        let enough = match self.shared.is_satellite() || self.temporary.is_some() {
+            true => NEW_KEY_IS_CHEAP,
             false => KEY_UNKNOWN,
         };
         if self.keys_unknown >= enough {
+            if self.temporary.is_some() {
+                return self.leave_temporary_key(&why, ctx);
+            }
             if let Some(addresses) = self.shared.addresses() {
                 addresses.datacenter.do_send(KeyUnknown);
             }
@@ -304,7 +311,7 @@ impl ConnectionActor {
     }
 
     /// Moves everything that can move: packets out, events on, the timer.
-    fn pump(&mut self, ctx: &mut SupervisedContext<Self>) {
+    pub(super) fn pump(&mut self, ctx: &mut SupervisedContext<Self>) {
         loop {
             let now = self.shared.now();
             let Some(session) = &mut self.session else {
@@ -330,12 +337,17 @@ impl ConnectionActor {
                 break;
             }
         }
+        self.renew_if_quiet(ctx);
         self.arm(ctx);
     }
 
     /// Returns whether the connection is still there.
     fn on_event(&mut self, event: Event, ctx: &mut SupervisedContext<Self>) -> bool {
         let dc = self.shared.dc();
+        let event = match self.on_binding_event(event, ctx) {
+            Ok(here) => return here,
+            Err(event) => event,
+        };
         match event {
             Event::Answer { call, body } => self.answered(call, body),
             Event::RpcError {
@@ -371,6 +383,8 @@ impl ConnectionActor {
             }
             Event::Update(body) => self.tell_followers(RawUpdates(body)),
             Event::SessionLost => self.tell_followers(SessionLost),
+            // A temporary key has salts of its own.
+            Event::Salt(_) if self.temporary.is_some() => {}
             Event::Salt(salt) => {
                 let valid_since = self.server_second();
                 let salts = vec![SaltRecord {
@@ -458,8 +472,14 @@ impl ConnectionActor {
         let Some(mut call) = self.take(id) else {
             return;
         };
-        call.given_to_session = false;
         call.copy_lost |= copy_lost;
+        self.take_back(call);
+    }
+
+    /// The call is not with the session any more: whoever holds it now may make it again.
+    pub(super) fn take_back(&self, mut call: Call) {
+        call.given_to_session = false;
+        // From now on those behind it do not go to the session, until it is there again.
         if let Some(queue) = &call.queue {
             self.shared.queues.enter(queue, call.id);
         }
@@ -475,13 +495,13 @@ impl ConnectionActor {
         }
     }
 
-    fn take(&mut self, id: CallId) -> Option<Call> {
+    pub(super) fn take(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
         self.ids.remove(&call.id);
         Some(call)
     }
 
-    fn give_to_session(&mut self, mut call: Call) {
+    pub(super) fn give_to_session(&mut self, mut call: Call) {
         let now = self.shared.now();
         let turn = (call.queue.as_deref()).map(|queue| self.shared.queues.arrive(queue, call.id));
         let before = match turn {
@@ -494,6 +514,10 @@ impl ConnectionActor {
             self.early.push_back(call);
             return;
         };
+        if self.temporary.as_ref().is_some_and(Temporary::holds_calls) {
+            self.early.push_back(call);
+            return;
+        }
         let mut request = CallRequest::new(call.body.clone());
         request.resend = call.resend;
         // One that is not with the session any more, though its queue has it there, has been carried out.
@@ -502,6 +526,27 @@ impl ConnectionActor {
         call.given_to_session = true;
         self.ids.insert(call.id, id);
         self.calls.insert(id, call);
+    }
+
+    /// Begins a session with this key.
+    pub(super) fn begin(&mut self, key: UseKey, ctx: &mut SupervisedContext<Self>) {
+        let config = ClientSessionConfig {
+            key: key.key,
+            salt: key.salt,
+            time_offset: key.time_offset,
+            init: self.shared.config.init.prefix(),
+        };
+        let now = self.shared.now();
+        let mut session = ClientSession::new(config, now, self.shared.random());
+        self.temporary = key
+            .forward_secrecy
+            .map(|secrecy| Temporary::begin(secrecy, &mut session, now));
+        self.session = Some(session);
+        self.keys_unknown = 0;
+        for call in std::mem::take(&mut self.early) {
+            self.give_to_session(call);
+        }
+        self.dial(ctx);
     }
 
     /// One timer for all deadlines of the session. One that is armed too early costs a look; re-arming it for every packet
@@ -530,6 +575,7 @@ impl ConnectionActor {
     /// Ends every call; those that may have been carried out, as such.
     fn end_calls(&mut self, error: impl Fn(&Call) -> CallError) {
         let session = self.session.take();
+        self.temporary = None;
         let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
         calls.sort_unstable_by_key(|(id, _)| *id);
         self.ids.clear();
@@ -571,47 +617,23 @@ pub(crate) struct UseKey {
     pub(crate) key: Arc<AuthKey>,
     pub(crate) salt: i64,
     pub(crate) time_offset: i64,
+    /// For a temporary key.
+    pub(crate) forward_secrecy: Option<ForwardSecrecy>,
 }
 
 impl Handler<UseKey> for ConnectionActor {
     type Result = ();
 
-    fn handle(
-        &mut self,
-        UseKey {
-            key,
-            salt,
-            time_offset,
-        }: UseKey,
-        ctx: &mut Self::Context,
-    ) {
-        if self
-            .session
-            .as_ref()
-            .is_some_and(|session| session.key_id() == key.id())
-        {
+    fn handle(&mut self, key: UseKey, ctx: &mut Self::Context) {
+        let same = |session: &ClientSession| session.key_id() == key.key.id();
+        if self.session.as_ref().is_some_and(same) || self.is_renewed_by(&key, ctx) {
             return;
         }
         self.close("another key is used from now on", true, ctx);
         if self.session.is_some() {
             self.end_calls(|_| CallError::Retry("the key was replaced".to_owned()));
         }
-        let config = ClientSessionConfig {
-            key,
-            salt,
-            time_offset,
-            init: self.shared.config.init.prefix(),
-        };
-        self.session = Some(ClientSession::new(
-            config,
-            self.shared.now(),
-            self.shared.random(),
-        ));
-        self.keys_unknown = 0;
-        for call in std::mem::take(&mut self.early) {
-            self.give_to_session(call);
-        }
-        self.dial(ctx);
+        self.begin(key, ctx);
     }
 }
 
@@ -696,39 +718,6 @@ impl Handler<StopConnection> for ConnectionActor {
             Some(reason) => CallError::Stopped(reason.clone()),
             None => CallError::Retry("the session was given up".to_owned()),
         });
-    }
-}
-
-/// The session is left for another, with another key: what was under way is made again there, where that can do no harm.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct LeaveSession;
-
-impl Handler<LeaveSession> for ConnectionActor {
-    type Result = ();
-
-    fn handle(&mut self, LeaveSession: LeaveSession, ctx: &mut Self::Context) {
-        self.close("another key is used from now on", true, ctx);
-        self.link = Link::Stopped;
-        self.epoch += 1;
-        let session = self.session.take();
-        let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
-        calls.sort_unstable_by_key(|(id, _)| *id);
-        self.ids.clear();
-        for (id, mut call) in calls {
-            let never_sent = session.as_ref().and_then(|session| session.call_state(id))
-                == Some(CallState::Queued);
-            if !never_sent && !call.may_happen_twice() {
-                call.settle(Err(CallError::UnknownOutcome));
-                continue;
-            }
-            call.copy_lost |= !never_sent;
-            call.given_to_session = false;
-            if let Some(queue) = &call.queue {
-                self.shared.queues.enter(queue, call.id);
-            }
-            self.submit_again(call);
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod chat_histories;
 mod faults;
 mod flood_waits;
 mod former_login;
+mod forward_secrecy;
 mod large_messages;
 mod queue_deaths;
 mod rates;

@@ -181,7 +181,13 @@ fn connections_for_files_end_when_nobody_uses_them() {
         assert!(lanes() > 1, "too early");
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(lanes(), 0);
-        // And they come again.
+        // And they come again, with the temporary keys they had: a heap of those would drive out the account's own.
+        let keys = user.store.account("+9996680003").load().await.unwrap();
+        let operator = world.datacenter.operator();
+        let permanent = keys.auth_keys[0].key.id();
+        let bound = || operator.inspect(|it| it.state().temporary_keys(permanent).to_vec());
+        let before = bound();
+        assert!(before.len() > 2, "one each");
         let options = DownloadOptions::default();
         let transfer = user
             .account
@@ -189,6 +195,7 @@ fn connections_for_files_end_when_nobody_uses_them() {
             .await
             .unwrap();
         assert_eq!(transfer.wait().await.unwrap(), 20 << 20);
+        assert_eq!(bound(), before);
     });
 }
 

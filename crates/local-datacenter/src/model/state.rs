@@ -503,6 +503,11 @@ impl State {
         self.temporary_of.get(&permanent).map_or(&[], Vec::as_slice)
     }
 
+    /// The keys under which clients have introduced themselves by `initConnection`.
+    pub fn introduced(&self) -> impl Iterator<Item = AuthKeyId> {
+        self.clients.keys().copied()
+    }
+
     fn unbind_key(&mut self, temporary: AuthKeyId) {
         let entry = self.keys.get_mut(&temporary);
         if let Some(permanent) = entry.and_then(|entry| entry.bound_to.take())

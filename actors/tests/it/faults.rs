@@ -399,7 +399,7 @@ fn r9_a_login_that_is_ended_is_told_of_once() {
 }
 
 #[test]
-fn r9_a_duplicated_key_stops_without_a_loop() {
+fn a5_r9_a_duplicated_key_stops_without_a_loop() {
     virtual_time(|| async {
         let world = World::new().await;
         let bot = world.bot("twice_bot").await;

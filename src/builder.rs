@@ -220,6 +220,7 @@ impl ClientBuilder {
             None => self.settings.calls.rates.rates(self.local),
         };
         config.obfuscated = self.settings.network.obfuscated;
+        config.stays_on_this_machine = self.local;
         config.forward_secrecy = self.settings.network.forward_secrecy;
         config.limits.calls = self.settings.calls.in_flight.max(1);
         config.limits.queue = self.settings.calls.queue.max(1);

@@ -140,12 +140,18 @@ pub struct AccountConfig {
     pub main_dc: i32,
     /// Where datacenters are. Several addresses of one are tried in turn.
     pub addresses: Vec<DatacenterAddress>,
+    /// Whether only this machine's own addresses are believed when a datacenter tells where others are: for local ones.
+    /// Default: no.
+    pub stays_on_this_machine: bool,
     /// The RSA keys those datacenters are trusted by.
     pub rsa_keys: Vec<PublicKey>,
     /// How payloads are framed.
     pub transport: Kind,
     /// Whether the stream is made to look random.
     pub obfuscated: bool,
+    /// Whether other transports, obfuscated, are tried in turn when each address was reached three times in a row and nothing
+    /// came of it with this one. Default: yes.
+    pub other_transports: bool,
     /// Whether everything is encrypted with temporary keys that are made anew every day and kept nowhere, so that nobody who
     /// gets hold of the store can read what was recorded before (<https://core.telegram.org/api/pfs>). Default: yes.
     pub forward_secrecy: bool,
@@ -179,9 +185,11 @@ impl AccountConfig {
             store,
             main_dc: address.dc,
             addresses: vec![address],
+            stays_on_this_machine: false,
             rsa_keys: vec![rsa_key],
             transport: Kind::Intermediate,
             obfuscated: true,
+            other_transports: true,
             forward_secrecy: true,
             init,
             limits: Limits::default(),

@@ -8,7 +8,10 @@ use actogram_runtime::SupervisedContext;
 use actogram_store::{AuthKeyRecord, SaltRecord, Write};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
-use super::{CreateKey, TemporaryKey, UseKey, dialer::Dialer};
+use super::{
+    CreateKey, TemporaryKey, UseKey,
+    dialer::{Dialer, Way},
+};
 use crate::{
     config::DatacenterAddress,
     connector::Io,
@@ -21,6 +24,9 @@ use crate::{
 /// a new one takes a moment to be known everywhere (<https://core.telegram.org/method/auth.bindTempAuthKey>).
 const BINDINGS_REFUSED: u32 = 3;
 const KNOWN_EVERYWHERE: i64 = 60;
+
+/// When it is asked for the first time where datacenters are, at the earliest; up to as much later.
+const FIRST_REFRESH: Duration = Duration::from_secs(300);
 
 /// A temporary key that was of use for less than this was of no use.
 const SHORT_USE: Duration = Duration::from_secs(60);
@@ -45,6 +51,8 @@ pub struct DatacenterActor {
     /// How often in a row a temporary key could not be bound because of the permanent one.
     bindings_refused: u32,
     renewal: Option<SpawnHandle>,
+    /// Asks where datacenters are, once something is there to ask.
+    refresh: Option<SpawnHandle>,
     auth_key: actix::Addr<super::AuthKeyActor>,
 }
 
@@ -75,6 +83,7 @@ struct Known {
 pub(crate) struct Dialed {
     pub(crate) io: Box<dyn Io>,
     pub(crate) address: DatacenterAddress,
+    pub(crate) way: Way,
 }
 
 impl DatacenterActor {
@@ -99,6 +108,7 @@ impl DatacenterActor {
             making: None,
             bindings_refused: 0,
             renewal: None,
+            refresh: None,
             auth_key,
             shared,
         }
@@ -128,7 +138,7 @@ impl DatacenterActor {
             self.dial(ctx);
             return;
         }
-        let Some(address) = self.dialer.begin(now) else {
+        let Some((address, way)) = self.dialer.begin(now) else {
             self.shared.stop(StopReason::Failed(format!(
                 "no address of datacenter {} is known",
                 self.dc
@@ -144,7 +154,7 @@ impl DatacenterActor {
             actor.dialing = false;
             let why = match ended {
                 Ok(Ok(Ok(io))) => {
-                    actor.give(Dialed { io, address });
+                    actor.give(Dialed { io, address, way });
                     actor.dial(ctx);
                     return;
                 }
@@ -246,6 +256,23 @@ impl DatacenterActor {
         self.hand_out_key(ctx);
     }
 
+    /// Addresses change over the years. Whoever runs for long asks as often as it is told to.
+    fn refresh_in(&mut self, pause: Duration, ctx: &mut SupervisedContext<Self>) {
+        let refresh = ctx.run_later(pause, |actor, ctx| {
+            let shared = actor.shared.clone();
+            ctx.spawn_body(
+                async move { shared.refresh_options().await },
+                |actor, good_for, ctx| {
+                    actor
+                        .dialer
+                        .set_addresses(addresses(&actor.shared, actor.dc));
+                    actor.refresh_in(good_for.unwrap_or(FIRST_REFRESH), ctx);
+                },
+            );
+        });
+        self.refresh = Some(refresh);
+    }
+
     fn read_key(&mut self, ctx: &mut SupervisedContext<Self>) {
         self.key = Key::Reading;
         let (shared, maker) = (self.shared.clone(), self.shared.key_maker());
@@ -306,14 +333,22 @@ impl DatacenterActor {
     }
 }
 
-fn dialer(shared: &Shared, dc: i32) -> Dialer {
+fn addresses(shared: &Shared, dc: i32) -> Vec<DatacenterAddress> {
     // A satellite has nothing but its own addresses, whatever they are for.
-    let addresses = if shared.is_satellite() {
+    if shared.is_satellite() {
         shared.config.addresses.clone()
     } else {
         shared.candidates(dc, Purpose::Calls)
-    };
-    Dialer::new(addresses, shared.config.connect_limits.clone())
+    }
+}
+
+fn dialer(shared: &Shared, dc: i32) -> Dialer {
+    let config = &shared.config;
+    let mut ways = Way::all(config.transport, config.obfuscated);
+    if !config.other_transports {
+        ways.truncate(1);
+    }
+    Dialer::new(addresses(shared, dc), ways, config.connect_limits.clone())
 }
 
 impl Actor for DatacenterActor {
@@ -349,8 +384,12 @@ pub(crate) struct ConnectionWorked;
 impl Handler<ConnectionWorked> for DatacenterActor {
     type Result = ();
 
-    fn handle(&mut self, ConnectionWorked: ConnectionWorked, _: &mut Self::Context) {
+    fn handle(&mut self, ConnectionWorked: ConnectionWorked, ctx: &mut Self::Context) {
         self.dialer.worked();
+        if self.refresh.is_none() && !self.shared.is_satellite() {
+            let jitter = FIRST_REFRESH.mul_f64(self.shared.jitter());
+            self.refresh_in(FIRST_REFRESH + jitter, ctx);
+        }
     }
 }
 
@@ -366,6 +405,7 @@ impl Handler<ConnectionLost> for DatacenterActor {
     type Result = ();
 
     fn handle(&mut self, lost: ConnectionLost, _: &mut Self::Context) {
+        self.dialer.was_mute();
         self.failed(&lost.address, lost.why);
     }
 }

@@ -20,13 +20,9 @@ use tokio::{
 use super::{
     ConnectionLost, Dial, KeyCreated,
     actor::{Dialed, NoKeyIsMade},
+    dialer::Way,
 };
-use crate::{
-    config::{AccountConfig, DatacenterAddress},
-    connector::Io,
-    events::StopReason,
-    shared::Shared,
-};
+use crate::{config::DatacenterAddress, connector::Io, events::StopReason, shared::Shared};
 
 /// Agrees on auth keys, each over a connection of its own. What costs milliseconds of CPU runs in the crypto pool.
 pub struct AuthKeyActor {
@@ -108,12 +104,12 @@ async fn create(shared: Arc<Shared>, dc: i32, expires_in: Option<i32>) -> Option
         let datacenter = &shared.addresses()?.datacenter;
         let (wish, dialed) = oneshot::channel();
         datacenter.do_send(Dial(wish));
-        let Ok(Dialed { io, address }) = dialed.await else {
+        let Ok(Dialed { io, address, way }) = dialed.await else {
             // The datacenter's actor has a new life, or the account has stopped.
             tokio::time::sleep(ASK_AGAIN).await;
             continue;
         };
-        match exchange(&shared, dc, expires_in, io, &address).await {
+        match exchange(&shared, dc, expires_in, io, (&address, way)).await {
             Ok(created) => return Some(created),
             Err(error) => {
                 let stranger = matches!(
@@ -149,19 +145,19 @@ enum ExchangeError {
     Pool,
 }
 
-/// The transport of a new connection, as configured.
+/// The transport of a new connection.
 pub(super) fn transport(
-    config: &AccountConfig,
+    way: Way,
     address: &DatacenterAddress,
     random: Box<dyn actogram_crypto::random::Random>,
 ) -> Result<ClientTransport, FrameError> {
     let obfuscated =
-        (config.obfuscated || address.secret.is_some()) && config.transport.supports_obfuscation();
+        (way.obfuscated || address.secret.is_some()) && way.transport.supports_obfuscation();
     let obfuscation = obfuscated.then(|| Obfuscation {
         dc_id: i16::try_from(address.dc).unwrap_or(0),
         secret: address.secret.clone(),
     });
-    ClientTransport::new(config.transport, obfuscation, random)
+    ClientTransport::new(way.transport, obfuscation, random)
 }
 
 async fn exchange(
@@ -169,9 +165,9 @@ async fn exchange(
     dc: i32,
     expires_in: Option<i32>,
     mut io: Box<dyn Io>,
-    address: &DatacenterAddress,
+    (address, way): (&DatacenterAddress, Way),
 ) -> Result<CreatedKey, ExchangeError> {
-    let mut transport = transport(&shared.config, address, shared.random())?;
+    let mut transport = transport(way, address, shared.random())?;
     let keys = shared.config.rsa_keys.clone();
     let config = match expires_in {
         Some(expires_in) => ClientHandshakeConfig::temporary(keys, dc, expires_in),

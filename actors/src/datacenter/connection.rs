@@ -135,14 +135,14 @@ impl ConnectionActor {
     }
 
     fn open(&mut self, dialed: Dialed, ctx: &mut SupervisedContext<Self>) {
-        let transport =
-            match auth_key::transport(&self.shared.config, &dialed.address, self.shared.random()) {
-                Ok(transport) => transport,
-                Err(error) => {
-                    ctx.fail(error);
-                    return;
-                }
-            };
+        let transport = match auth_key::transport(dialed.way, &dialed.address, self.shared.random())
+        {
+            Ok(transport) => transport,
+            Err(error) => {
+                ctx.fail(error);
+                return;
+            }
+        };
         let (from, to) = tokio::io::split(dialed.io);
         let (sender, receiver) = transport.split();
         let (out, packets) = mpsc::unbounded_channel();

@@ -2,13 +2,43 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use actogram_mtproto::transport::Kind;
+
 use crate::config::{ConnectLimits, DatacenterAddress};
 
 /// The pause after the first failure, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Decides when the next attempt may begin, and where.
+/// How often in a row each address must be reached in vain before another transport is tried.
+const ROUNDS: u32 = 3;
+
+/// How payloads are framed, and whether the stream is made to look random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) transport: Kind,
+    pub(crate) obfuscated: bool,
+}
+
+impl Way {
+    /// What is tried in turn: what is asked for, then what looks like something else on the way. Nobody who wants to look
+    /// random is made to look otherwise.
+    pub(crate) fn all(transport: Kind, obfuscated: bool) -> Vec<Self> {
+        let asked = Self {
+            transport,
+            obfuscated: obfuscated && transport.supports_obfuscation(),
+        };
+        let others = [Kind::PaddedIntermediate, Kind::Intermediate, Kind::Abridged];
+        let others = others.map(|transport| Self {
+            transport,
+            obfuscated: true,
+        });
+        let others = others.into_iter().filter(|other| *other != asked);
+        [asked].into_iter().chain(others).collect()
+    }
+}
+
+/// Decides when the next attempt may begin, where, and how.
 ///
 /// ```text
 ///             lost (it had worked): no pause, limits of `working`
@@ -23,6 +53,10 @@ pub(super) struct Dialer {
     limits: ConnectLimits,
     addresses: Vec<DatacenterAddress>,
     next: usize,
+    ways: Vec<Way>,
+    way: usize,
+    /// Streams in a row over which nothing came of this way.
+    in_vain: u32,
     /// Attempts in a row that led to nothing.
     failures: u32,
     /// When the present pause ends.
@@ -32,11 +66,19 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    pub(super) fn new(addresses: Vec<DatacenterAddress>, limits: ConnectLimits) -> Self {
+    /// `ways` are tried in turn, of which there is one at least.
+    pub(super) fn new(
+        addresses: Vec<DatacenterAddress>,
+        ways: Vec<Way>,
+        limits: ConnectLimits,
+    ) -> Self {
         Self {
             limits,
             addresses,
             next: 0,
+            ways,
+            way: 0,
+            in_vain: 0,
             failures: 0,
             paused_until: Duration::ZERO,
             attempts: VecDeque::new(),
@@ -59,12 +101,24 @@ impl Dialer {
             .fold(self.paused_until, Duration::max)
     }
 
-    /// An attempt begins: where. `None` if there is no address.
-    pub(super) fn begin(&mut self, now: Duration) -> Option<DatacenterAddress> {
+    /// Other addresses are known now. The one in use stays so, if it is among them.
+    pub(super) fn set_addresses(&mut self, addresses: Vec<DatacenterAddress>) {
+        let present = self.next % self.addresses.len().max(1);
+        let same = self.addresses.get(present).and_then(|present| {
+            let same = |it: &DatacenterAddress| it.host == present.host && it.port == present.port;
+            addresses.iter().position(same)
+        });
+        self.next = same.unwrap_or(0);
+        self.addresses = addresses;
+    }
+
+    /// An attempt begins: where, and how. `None` if there is no address.
+    pub(super) fn begin(&mut self, now: Duration) -> Option<(DatacenterAddress, Way)> {
         let address = self
             .addresses
             .get(self.next % self.addresses.len().max(1))
             .cloned()?;
+        let way = *self.ways.get(self.way % self.ways.len().max(1))?;
         self.attempts.push_back(now);
         let most = self
             .limits
@@ -76,7 +130,7 @@ impl Dialer {
         while self.attempts.len() > most.unwrap_or(0) {
             self.attempts.pop_front();
         }
-        Some(address)
+        Some((address, way))
     }
 
     /// The attempt led to nothing. `jitter` is between 0 and 1.
@@ -88,9 +142,20 @@ impl Dialer {
         self.paused_until = now + pause.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
     }
 
+    /// The stream was there, and nothing that was said over it was understood, or let through.
+    pub(super) fn was_mute(&mut self) {
+        self.in_vain += 1;
+        let enough = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+        if self.in_vain >= enough.saturating_mul(ROUNDS) {
+            self.in_vain = 0;
+            self.way = self.way.wrapping_add(1);
+        }
+    }
+
     /// The other side has proven that it knows the key.
     pub(super) fn worked(&mut self) {
         self.failures = 0;
+        self.in_vain = 0;
         self.paused_until = Duration::ZERO;
     }
 }
@@ -103,12 +168,16 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
+    fn ways() -> Vec<Way> {
+        Way::all(Kind::Intermediate, true)
+    }
+
     fn dialer() -> Dialer {
         let addresses = vec![
             DatacenterAddress::new(2, "a", 1),
             DatacenterAddress::new(2, "b", 2),
         ];
-        Dialer::new(addresses, ConnectLimits::default())
+        Dialer::new(addresses, ways(), ConnectLimits::default())
     }
 
     /// Begins as early as allowed; gives when.
@@ -146,6 +215,7 @@ mod tests {
     fn the_pause_doubles_and_has_jitter() {
         let mut dialer = Dialer::new(
             Vec::new(),
+            ways(),
             ConnectLimits {
                 failing: Vec::new(),
                 working: Vec::new(),
@@ -158,7 +228,9 @@ mod tests {
         dialer.worked();
         assert_eq!(dialer.ready_at(), Duration::ZERO);
         assert_eq!(
-            dialer.begin(Duration::ZERO).map(|address| address.port),
+            dialer
+                .begin(Duration::ZERO)
+                .map(|(address, _)| address.port),
             None
         );
     }
@@ -183,13 +255,76 @@ mod tests {
         let mut ports = Vec::new();
         for _ in 0..4 {
             now = dialer.ready_at().max(now);
-            ports.extend(dialer.begin(now).map(|address| address.port));
+            ports.extend(dialer.begin(now).map(|(address, _)| address.port));
             dialer.failed(now, 0.5);
         }
         assert_eq!(ports, [1, 2, 1, 2]);
         dialer.worked();
-        ports.extend(dialer.begin(seconds(999.0)).map(|address| address.port));
-        ports.extend(dialer.begin(seconds(999.0)).map(|address| address.port));
+        ports.extend(
+            dialer
+                .begin(seconds(999.0))
+                .map(|(address, _)| address.port),
+        );
+        ports.extend(
+            dialer
+                .begin(seconds(999.0))
+                .map(|(address, _)| address.port),
+        );
         assert_eq!(ports[4..], [1, 1], "one that works is kept");
+    }
+
+    #[test]
+    fn transports_take_turns_where_nothing_comes_of_them_and_one_that_works_is_kept() {
+        let (mut dialer, mut now) = (dialer(), Duration::ZERO);
+        let mut tried = Vec::new();
+        for _ in 0..14 {
+            now = dialer.ready_at().max(now);
+            tried.extend(dialer.begin(now).map(|(_, way)| way));
+            dialer.failed(now, 0.5);
+            dialer.was_mute();
+        }
+        let way = |transport| Way {
+            transport,
+            obfuscated: true,
+        };
+        assert_eq!(tried[..6], [way(Kind::Intermediate); 6], "each thrice");
+        assert_eq!(tried[6..12], [way(Kind::PaddedIntermediate); 6]);
+        assert_eq!(tried[12..], [way(Kind::Abridged); 2]);
+        dialer.worked();
+        // Five of six; and where nobody can be reached at all, no transport is at fault.
+        for _ in 0..100 {
+            dialer.failed(seconds(9999.0), 0.5);
+        }
+        for _ in 0..5 {
+            let begun = dialer.begin(seconds(9999.0)).map(|(_, way)| way);
+            assert_eq!(begun, Some(way(Kind::Abridged)));
+            dialer.failed(seconds(9999.0), 0.5);
+            dialer.was_mute();
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_comes_first_and_nothing_shows_more_than_that() {
+        for transport in Kind::ALL {
+            for obfuscated in [true, false] {
+                let ways = Way::all(transport, obfuscated);
+                let hidden = obfuscated && transport.supports_obfuscation();
+                assert_eq!(ways[0].transport, transport);
+                assert_eq!(ways[0].obfuscated, hidden);
+                assert!(ways[1..].iter().all(|way| way.obfuscated));
+                assert!(!ways[1..].contains(&ways[0]));
+            }
+        }
+    }
+
+    #[test]
+    fn the_address_in_use_is_kept_when_others_are_told() {
+        let (mut dialer, now) = (dialer(), Duration::ZERO);
+        dialer.failed(now, 0.5);
+        let address = |host: &str, port| DatacenterAddress::new(2, host, port);
+        dialer.set_addresses(vec![address("c", 3), address("a", 1), address("b", 2)]);
+        assert_eq!(dialer.begin(now).map(|(it, _)| it.port), Some(2));
+        dialer.set_addresses(vec![address("d", 4), address("a", 1)]);
+        assert_eq!(dialer.begin(now).map(|(it, _)| it.port), Some(4));
     }
 }

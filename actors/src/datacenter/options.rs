@@ -152,7 +152,10 @@ impl Shared {
         let known = self.options.known();
         let config = &self.config;
         let obfuscated = config.obfuscated && config.transport.supports_obfuscation();
-        candidates(&config.addresses, &known.options, obfuscated, dc, purpose)
+        let here =
+            |option: &&DcOption| !config.stays_on_this_machine || option.address.is_loopback();
+        let told: Vec<DcOption> = known.options.iter().filter(here).cloned().collect();
+        candidates(&config.addresses, &told, obfuscated, dc, purpose)
     }
 
     /// Asks where datacenters are, unless that is known and still good.
@@ -182,6 +185,21 @@ impl Shared {
             asked => asked?,
         }
         is_known().then_some(()).ok_or(CallError::NoAddress { dc })
+    }
+
+    /// Asks where datacenters are, if that is not known for certain any more. Returns how long it is good then.
+    pub(crate) async fn refresh_options(self: &Arc<Self>) -> Duration {
+        let _alone = self.options.asking.lock().await;
+        let left = || {
+            let until = self.options.known().until.unwrap_or_default();
+            until.saturating_sub(self.monotonic())
+        };
+        if left().is_zero()
+            && let Err(error) = self.ask_config().await
+        {
+            tracing::warn!(%error, "where datacenters are could not be asked");
+        }
+        left().max(SHORTEST)
     }
 
     async fn ask_config(self: &Arc<Self>) -> Result<(), CallError> {

@@ -37,8 +37,8 @@ use crate::{
     shared::{Addresses, Shared},
     transfers::{
         BeginTransfer, Disk, DownloadJob, DownloadOptions, DownloadSource, FileSink, FileSource,
-        Sink, Source, Transfer, TransferError, TransfersActor, UploadJob, UploadOptions,
-        UploadedFile,
+        Keeper, Sink, Source, Transfer, TransferError, TransfersActor, UploadJob, UploadOptions,
+        UploadedFile, forget_upload,
     },
     updates::UpdateSink,
 };
@@ -273,9 +273,21 @@ impl Account {
         source: impl Source,
         options: UploadOptions,
     ) -> Result<Transfer<UploadedFile>, TransferError> {
-        let job = UploadJob::new(self.shared().clone(), options, Box::new(source))?;
+        let shared = self.shared();
+        let keeper = match options.repair.is_some() || options.anew {
+            true => None,
+            false => Keeper::find(shared, source.identity(), source.size()).await,
+        };
+        let job = UploadJob::new(shared.clone(), options, Box::new(source), keeper)?;
         self.begin(move |transfers| transfers.start("upload", job))
             .await
+    }
+
+    /// A file that was uploaded was sent, which can be done once: the next upload of it begins anew.
+    pub fn upload_was_sent(&self, file: &UploadedFile) {
+        if let Some(path) = &file.path {
+            forget_upload(self.shared(), path);
+        }
     }
 
     async fn begin<T: Send + 'static>(

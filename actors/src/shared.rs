@@ -31,7 +31,7 @@ use crate::{
     events::{AccountEvent, ShutdownStep, StopReason},
     satellites::{Purpose, SatellitesActor, Site, Table},
     sequencer::UpdatesActor,
-    transfers::{Lanes, TransfersActor},
+    transfers::{Lanes, TransfersActor, Uploads},
     updates::{MANY_QUERIES, Room, UpdateSink},
 };
 
@@ -72,6 +72,9 @@ pub(crate) struct Shared {
     /// One move at a time.
     pub(crate) moving: AsyncMutex<()>,
     pub(crate) lanes: Lanes,
+    pub(crate) uploads: Uploads,
+    /// A random number of this process's own.
+    pub(crate) process: i64,
     temporary_keys: TemporaryKeys,
     /// The datacenter that calls go to.
     dc: AtomicI32,
@@ -129,6 +132,8 @@ impl Shared {
             options: Options::new(options),
             moving: AsyncMutex::default(),
             lanes: Lanes::default(),
+            uploads: Uploads::default(),
+            process: random::i64(&mut *random()),
             temporary_keys: TemporaryKeys::default(),
             dc: AtomicI32::new(config.main_dc),
             beside: None,

@@ -1,12 +1,15 @@
 //! Files uploaded and sent.
 
-use std::future::IntoFuture;
+use std::{future::IntoFuture, ops::ControlFlow};
 
 use actix::Recipient;
 use actogram_actors::transfers::UploadedFile;
 use actogram_tl::{enums, functions, types};
 
-use super::{Listener, Progress, ProgressReport, UploadFrom};
+use super::{
+    Listener, Progress, ProgressReport, UploadFrom,
+    upload::{Again, Upload},
+};
 use crate::{
     Api, Error, Markup, Msg, PeerRef, Result, Text,
     calls::{CallOptions, Pending, call_options, media_to_send, sent_by_id, start},
@@ -178,10 +181,9 @@ impl SendFile {
             Some(from) => Some(api.upload(from).await?),
             None => None,
         };
-        let again = self.from.again();
-        let mut listeners = self.listeners;
-        for from in [Some(self.from), again].into_iter().flatten() {
-            let mut upload = api.upload(from).listeners(std::mem::take(&mut listeners));
+        let mut tries = Tries::new(METHOD, self.from.again());
+        let mut upload = api.upload(self.from).listeners(self.listeners);
+        loop {
             if let Some(budget) = self.budget {
                 upload = upload.budget(budget);
             }
@@ -199,24 +201,75 @@ impl SendFile {
                 call = call.buttons(buttons);
             }
             call.options = self.options.clone();
-            match call.await {
-                // The datacenter did not keep its parts: it may have been started anew.
-                Err(error) if is_part_missing(&error) => {
-                    tracing::info!(%error, "the file is uploaded anew");
-                }
-                sent => return sent,
+            let sent = call.await;
+            match tries.after(&api, &file, sent)? {
+                ControlFlow::Break(message) => return Ok(message),
+                ControlFlow::Continue(again) => upload = again,
             }
         }
-        Err(Error::Incomplete {
-            method: METHOD.to_owned(),
-            expected: "having kept the parts of the file that were uploaded",
-        })
     }
 }
 
-fn is_part_missing(error: &Error) -> bool {
-    let name = error.rpc().map(|error| error.name.as_str());
-    name.is_some_and(|name| name.starts_with("FILE_PART_") && name.ends_with("_MISSING"))
+/// So many parts that the datacenter lacks are uploaded one by one.
+const MOST_REPAIRS: u32 = 3;
+
+/// What is done where the datacenter did not keep the parts of a file: it may have been started anew, or the file was uploaded
+/// long ago.
+struct Tries {
+    method: &'static str,
+    /// The file once more, where it can be read again.
+    from: Option<UploadFrom>,
+    repairs: u32,
+}
+
+impl Tries {
+    fn new(method: &'static str, from: Option<UploadFrom>) -> Self {
+        Self {
+            method,
+            from,
+            repairs: 0,
+        }
+    }
+
+    /// What was made of the upload, or the upload to make next.
+    fn after<T>(
+        &mut self,
+        api: &Api,
+        file: &UploadedFile,
+        used: Result<T>,
+    ) -> Result<ControlFlow<T, Upload>> {
+        let error = match used {
+            Ok(used) => {
+                api.account().upload_was_sent(file);
+                return Ok(ControlFlow::Break(used));
+            }
+            Err(error) => error,
+        };
+        let Some(part) = missing_part(&error) else {
+            return Err(error);
+        };
+        self.repairs += 1;
+        let from = self.from.as_ref().and_then(UploadFrom::again);
+        let Some(from) = from.filter(|_| self.repairs <= MOST_REPAIRS + 1) else {
+            return Err(Error::Incomplete {
+                method: self.method.to_owned(),
+                expected: "having kept the parts of the file that were uploaded",
+            });
+        };
+        tracing::info!(part, "the datacenter lacks a part of a file");
+        let again = match self.repairs <= MOST_REPAIRS {
+            true => Again::Part(file.clone(), part),
+            false => Again::Anew,
+        };
+        Ok(ControlFlow::Continue(api.upload(from).again(again)))
+    }
+}
+
+/// The number of the part that the datacenter lacks, if that is what it says.
+fn missing_part(error: &Error) -> Option<i32> {
+    let name = error.rpc()?.name.as_str();
+    let number = name.strip_prefix("FILE_PART_")?.strip_suffix("_MISSING")?;
+    number.parse().ok()
 }
 
 impl IntoFuture for SendFile {
@@ -288,6 +341,7 @@ pub struct SendAlbum {
 }
 
 const ALBUM: &str = "messages.sendMultiMedia";
+const UPLOAD_MEDIA: &str = "messages.uploadMedia";
 
 impl SendAlbum {
     pub(super) fn new(api: Api, peer: PeerRef, items: Vec<AlbumItem>) -> Self {
@@ -326,11 +380,17 @@ impl SendAlbum {
         let mut singles = Vec::with_capacity(self.items.len());
         let mut random_ids = Vec::with_capacity(self.items.len());
         for item in self.items {
-            let file = api.upload(item.from).await?;
-            let media = item.appearance.media(&file, None);
-            let kept = api
-                .invoke(functions::messages::UploadMedia::new(peer.clone(), media))
-                .await?;
+            let mut tries = Tries::new(UPLOAD_MEDIA, item.from.again());
+            let mut upload = api.upload(item.from);
+            let kept = loop {
+                let file = upload.await?;
+                let media = item.appearance.media(&file, None);
+                let kept = functions::messages::UploadMedia::new(peer.clone(), media);
+                match tries.after(&api, &file, api.invoke(kept).await)? {
+                    ControlFlow::Break(kept) => break kept,
+                    ControlFlow::Continue(again) => upload = again,
+                }
+            };
             let media = media_to_send(&kept).map_err(|why| Error::argument(ALBUM, why))?;
             let random_id = api.random_id();
             let mut single =

@@ -62,8 +62,8 @@ impl UploadFrom {
             .unwrap_or_else(|| "file".to_owned())
     }
 
-    /// The same once more, where it can be read again.
-    pub(super) fn again(&self) -> Option<Self> {
+    /// The same once more; `None` for a reader, which cannot be read again.
+    pub fn again(&self) -> Option<Self> {
         let kind = match &self.kind {
             Kind::Path(path) => Kind::Path(path.clone()),
             Kind::Bytes(bytes) => Kind::Bytes(bytes.clone()),
@@ -118,7 +118,18 @@ pub struct Upload {
     api: Api,
     from: UploadFrom,
     budget: Option<u64>,
+    /// What is known of the former try.
+    again: Option<Again>,
     listeners: Vec<Listener>,
+}
+
+/// An upload of which the datacenter lacks something.
+#[derive(Debug, Clone)]
+pub(super) enum Again {
+    /// This part.
+    Part(UploadedFile, i32),
+    /// More than it is worth to ask for one by one.
+    Anew,
 }
 
 impl Upload {
@@ -127,6 +138,7 @@ impl Upload {
             api,
             from,
             budget: None,
+            again: None,
             listeners: Vec::new(),
         }
     }
@@ -149,6 +161,11 @@ impl Upload {
         self
     }
 
+    pub(super) fn again(mut self, again: Again) -> Self {
+        self.again = Some(again);
+        self
+    }
+
     pub(super) fn listeners(mut self, listeners: Vec<Listener>) -> Self {
         self.listeners.extend(listeners);
         self
@@ -163,6 +180,11 @@ impl Upload {
         let mut options = UploadOptions::new(name.clone());
         if let Some(budget) = self.budget {
             options.budget = budget;
+        }
+        match self.again {
+            Some(Again::Part(file, part)) => options.repair = Some((file, part)),
+            Some(Again::Anew) => options.anew = true,
+            None => {}
         }
         let account = self.api.account();
         let transfer = match self.from.kind {

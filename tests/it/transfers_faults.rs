@@ -17,7 +17,7 @@ use std::{
 use actogram::{
     prelude::*,
     tl::{Decode as _, Encode as _, enums, types},
-    transfers::{TransferError, UploadFrom},
+    transfers::{AlbumItem, TransferError, UploadFrom},
 };
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -448,19 +448,48 @@ async fn waits_the_datacenter_asks_for_are_waited_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r3_parts_the_datacenter_lost_are_uploaded_anew() {
+async fn r3_parts_the_datacenter_lost_are_uploaded_again() {
     let place = Place::new("9996630013").await;
-    let bytes = content(3 * PART);
     let operator = place.operator();
-    operator.fail("messages.sendMedia", 400, "FILE_PART_1_MISSING", 1);
-    let sent = place
-        .api
-        .send_file("me", bytes.clone())
-        .caption("again")
-        .await
-        .unwrap();
-    assert_eq!(sent.text(), "again");
-    assert!(place.api.download(&sent).bytes().await.unwrap() == bytes);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lost.bin");
+    // By a sum and without one; from memory and from the disk.
+    for (method, parts) in [("upload.saveFilePart", 3), ("upload.saveBigFilePart", 24)] {
+        let bytes = content(parts * PART - 1);
+        tokio::fs::write(&path, &bytes).await.unwrap();
+        for from in [
+            UploadFrom::from(bytes.clone()),
+            UploadFrom::from(path.clone()),
+        ] {
+            // How many times in a row it lacks a part, and how many go again for that: all, when it is too much.
+            let parts = parts as u64;
+            for (lacks, again) in [(0, 0), (1, 1), (3, 3), (4, 3 + parts)] {
+                let from = from.again().unwrap();
+                if lacks > 0 {
+                    operator.fail("messages.sendMedia", 400, "FILE_PART_1_MISSING", lacks);
+                }
+                let before = place.count(method);
+                let sent = place.api.send_file("me", from).caption("again").await;
+                let sent = sent.unwrap();
+                assert_eq!(sent.text(), "again");
+                assert_eq!(place.count(method) - before, parts + again, "{lacks}");
+                assert!(place.api.download(&sent).bytes().await.unwrap() == bytes);
+            }
+        }
+    }
+    // For ever is an error.
+    let bytes = content(3 * PART);
+    operator.fail("messages.sendMedia", 400, "FILE_PART_2_MISSING", 5);
+    let error = place.api.send_file("me", bytes.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    operator.clear_faults();
+    // Albums are no different.
+    operator.fail("messages.uploadMedia", 400, "FILE_PART_0_MISSING", 1);
+    let before = place.count("upload.saveFilePart");
+    let items = [bytes.clone(), bytes.clone()].map(AlbumItem::file);
+    let sent = place.api.send_album("me", items).await.unwrap();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(place.count("upload.saveFilePart") - before, 7);
     // A reader cannot be read again.
     operator.fail("messages.sendMedia", 400, "FILE_PART_0_MISSING", 1);
     let from = UploadFrom::reader(io::Cursor::new(bytes), None, "once");

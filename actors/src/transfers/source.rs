@@ -5,6 +5,7 @@ use std::{
     future::ready,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -20,6 +21,12 @@ pub trait Source: Send + 'static {
 
     /// The bytes that follow: `length` of them, or what is left if that is less.
     fn read(&mut self, length: usize) -> Io<'_, Bytes>;
+
+    /// Of a file that can be read again, by the next process too: its path, and when it was last written to, in nanoseconds
+    /// since 1970.
+    fn identity(&self) -> Option<(Arc<str>, i64)> {
+        None
+    }
 
     /// What has become different since the beginning, asked when everything was read.
     fn changed(&mut self) -> Io<'_, Option<&'static str>> {
@@ -151,6 +158,13 @@ impl FileSource {
 impl Source for FileSource {
     fn size(&self) -> Option<u64> {
         Some(self.size)
+    }
+
+    fn identity(&self) -> Option<(Arc<str>, i64)> {
+        let path = std::path::absolute(&self.path).ok()?;
+        let since = self.modified?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let modified = i64::try_from(since.as_nanos()).ok()?;
+        Some((path.to_str()?.into(), modified))
     }
 
     fn read(&mut self, length: usize) -> Io<'_, Bytes> {

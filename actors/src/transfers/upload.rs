@@ -9,6 +9,7 @@ use md5::{Digest as _, Md5};
 use super::{
     BUDGET, Flight, Job, Source, TransferError,
     call::{call, wait_of},
+    resumption::{Keeper, Parts},
 };
 use crate::{
     error::{CallError, CallErrorClass},
@@ -41,6 +42,10 @@ pub struct UploadOptions {
     pub budget: u64,
     /// How many parts of 512 KiB the account may upload in one file: 4,000, with premium 8,000.
     pub most_parts: u32,
+    /// A file that was uploaded, of which the datacenter says that it lacks this part: that one alone is uploaded.
+    pub repair: Option<(UploadedFile, i32)>,
+    /// Nothing that was uploaded before is gone on with.
+    pub anew: bool,
 }
 
 impl UploadOptions {
@@ -50,6 +55,8 @@ impl UploadOptions {
             name: name.into(),
             budget: BUDGET,
             most_parts: MOST_PARTS,
+            repair: None,
+            anew: false,
         }
     }
 
@@ -73,6 +80,8 @@ pub struct UploadedFile {
     pub md5: Option<String>,
     /// Its length in bytes.
     pub size: u64,
+    /// Under which path the store knows it.
+    pub(crate) path: Option<Arc<str>>,
 }
 
 impl UploadedFile {
@@ -137,6 +146,9 @@ pub(crate) struct UploadJob {
     parts: i32,
     read: u64,
     sum: Option<Md5>,
+    /// What the datacenter has from before.
+    have: Parts,
+    keeper: Option<Keeper>,
     /// Read, and waiting for its turn.
     ready: VecDeque<Ready>,
     /// On its way, so that it can be sent again after a panic.
@@ -156,6 +168,7 @@ impl UploadJob {
         shared: Arc<Shared>,
         options: UploadOptions,
         source: Box<dyn Source>,
+        keeper: Option<Keeper>,
     ) -> Result<Self, TransferError> {
         let told = source.size();
         match told {
@@ -168,8 +181,15 @@ impl UploadJob {
             }
             _ => {}
         }
+        let (id, have) = match (&options.repair, &keeper) {
+            (Some((file, part)), _) => (file.id, Parts::all_but(*part, file.parts)),
+            (None, Some(keeper)) => (keeper.file_id, keeper.parts.clone()),
+            (None, None) => (shared.random_id(), Parts::default()),
+        };
         Ok(Self {
-            id: shared.random_id(),
+            id,
+            have,
+            keeper,
             shared,
             options,
             source: Some(source),
@@ -250,7 +270,11 @@ impl UploadJob {
             }
             let number = self.parts;
             self.parts += 1;
-            self.ready.push_back(Ready { number, bytes });
+            if self.have.contains(number) {
+                self.sent += bytes.len() as u64;
+            } else {
+                self.ready.push_back(Ready { number, bytes });
+            }
         }
         if ended {
             if self.parts == 0 {
@@ -362,6 +386,9 @@ impl Job for UploadJob {
                     Ok(()) => {
                         self.tries = 0;
                         self.sent += part.bytes.len() as u64;
+                        if let Some(keeper) = &mut self.keeper {
+                            keeper.note(part.number);
+                        }
                         self.came += 1;
                         if self.came >= self.window {
                             self.came = 0;
@@ -375,6 +402,9 @@ impl Job for UploadJob {
             Event::Looked(source, looked) => {
                 self.source = Some(source);
                 if let Some(what) = looked.map_err(TransferError::Source)? {
+                    if let Some(keeper) = &self.keeper {
+                        keeper.forget();
+                    }
                     let expected = self.told.unwrap_or(self.read);
                     return Err(TransferError::Changed { expected, what });
                 }
@@ -402,6 +432,10 @@ impl Job for UploadJob {
                 sum.iter().map(|byte| format!("{byte:02x}")).collect()
             }),
             size: self.read,
+            path: match &self.options.repair {
+                Some((file, _)) => file.path.clone(),
+                None => self.keeper.as_ref().map(|keeper| keeper.path.clone()),
+            },
         })
     }
 

@@ -16,7 +16,7 @@ use crate::Failpoints;
 use crate::{
     StoreError,
     memory::MemoryStorage,
-    records::{AccountRecord, DialogueKey, DialogueState, PeerKey, PeerRecord},
+    records::{AccountRecord, DialogueKey, DialogueState, PeerKey, PeerRecord, UploadRecord},
     sqlite::SqliteStorage,
     storage::{Durability, Storage, Write},
     writer::{Command, Writer},
@@ -258,6 +258,12 @@ impl AccountStore {
     pub fn dialogue(&self, key: DialogueKey) -> Answer<Option<DialogueState>> {
         let name = self.name.clone();
         self.store.ask(move |storage| storage.dialogue(&name, key))
+    }
+
+    /// What is known of the upload of the file at this path.
+    pub fn upload(&self, path: Arc<str>) -> Answer<Option<UploadRecord>> {
+        let name = self.name.clone();
+        self.store.ask(move |storage| storage.upload(&name, &path))
     }
 
     /// Writes with the next group, at most [`GROUP_COMMIT`](crate::GROUP_COMMIT) from now. A later write of the same

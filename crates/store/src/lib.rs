@@ -42,7 +42,7 @@ pub use handle::{AccountStore, Answer, Store, StoreOptions};
 pub use memory::MemoryStorage;
 pub use records::{
     AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, DialogueKey, DialogueState, KeyKind,
-    PeerKey, PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream,
+    PeerKey, PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream, UploadRecord,
 };
 pub use sqlite::SqliteStorage;
 pub use storage::{Durability, Storage, Write};

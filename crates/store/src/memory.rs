@@ -9,8 +9,9 @@ use crate::{
     StoreError,
     records::{
         AccountRecord, ChannelPosition, DialogueKey, DialogueState, PeerKey, PeerRecord, Stream,
+        UploadRecord,
     },
-    storage::{Durability, Storage, Write},
+    storage::{Durability, Storage, WORTHLESS, Write},
 };
 
 /// Accounts in memory. They end with the value.
@@ -26,6 +27,7 @@ struct Account {
     peers: HashMap<PeerKey, PeerRecord>,
     usernames: HashMap<String, PeerKey>,
     dialogues: HashMap<DialogueKey, DialogueState>,
+    uploads: HashMap<Arc<str>, UploadRecord>,
 }
 
 impl MemoryStorage {
@@ -78,6 +80,11 @@ impl Storage for MemoryStorage {
     ) -> Result<Option<DialogueState>, StoreError> {
         let account = self.accounts.get(account);
         Ok(account.and_then(|account| account.dialogues.get(&key).cloned()))
+    }
+
+    fn upload(&mut self, account: &str, path: &str) -> Result<Option<UploadRecord>, StoreError> {
+        let account = self.accounts.get(account);
+        Ok(account.and_then(|account| account.uploads.get(path).cloned()))
     }
 
     fn commit(&mut self, writes: &[(Arc<str>, Write)], _: Durability) -> Result<(), StoreError> {
@@ -140,6 +147,14 @@ impl Account {
                 Some(state) => drop(self.dialogues.insert(key, state)),
                 None => drop(self.dialogues.remove(&key)),
             },
+            Write::Upload { path, record } => match record {
+                Some(record) => {
+                    let oldest = record.touched.saturating_sub(WORTHLESS);
+                    self.uploads.retain(|_, other| other.touched >= oldest);
+                    self.uploads.insert(path, record);
+                }
+                None => drop(self.uploads.remove(&path)),
+            },
             Write::DcOptions(options) => record.dc_options = options,
             Write::MainDc(dc) => record.main_dc = Some(dc),
             Write::SelfUser(user) => {
@@ -148,6 +163,7 @@ impl Account {
                     record.position = None;
                     record.channels.clear();
                     self.handled.clear();
+                    self.uploads.clear();
                 }
             }
             Write::Forget => {}

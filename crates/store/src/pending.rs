@@ -18,6 +18,7 @@ enum Slot {
     ChannelPosition(i64),
     Handled(Stream, i32),
     Dialogue(DialogueKey),
+    Upload(Arc<str>),
     DcOptions,
     MainDc,
     SelfUser,
@@ -36,6 +37,7 @@ impl Slot {
             Write::ForgetChannel(channel) => Self::ChannelPosition(*channel),
             Write::Handled { stream, number } => Self::Handled(*stream, *number),
             Write::Dialogue { key, .. } => Self::Dialogue(*key),
+            Write::Upload { path, .. } => Self::Upload(path.clone()),
             Write::DcOptions(_) => Self::DcOptions,
             Write::MainDc(_) => Self::MainDc,
             Write::SelfUser(_) => Self::SelfUser,
@@ -49,7 +51,11 @@ impl Slot {
     fn ends_with_login(&self) -> bool {
         matches!(
             self,
-            Self::Position | Self::ChannelPosition(_) | Self::Handled(..) | Self::SelfUser
+            Self::Position
+                | Self::ChannelPosition(_)
+                | Self::Handled(..)
+                | Self::Upload(_)
+                | Self::SelfUser
         )
     }
 }

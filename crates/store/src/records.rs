@@ -88,6 +88,24 @@ impl fmt::Debug for DialogueState {
     }
 }
 
+/// An upload that has not been sent: what the datacenter has of it already. Worth nothing after some hours
+/// (<https://core.telegram.org/api/files#uploading-files>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// The number its parts go under.
+    pub file_id: i64,
+    /// Bytes of the whole file.
+    pub size: u64,
+    /// When the file was last written to, in nanoseconds since 1970.
+    pub modified: i64,
+    /// When a part was last saved, in seconds since 1970.
+    pub touched: i64,
+    /// Which process has uploaded it: a random number.
+    pub process: i64,
+    /// A bit for each part that is saved; the lowest of the first byte is that of the first part.
+    pub parts: Arc<[u8]>,
+}
+
 /// A peer, as far as addressing it needs (<https://core.telegram.org/api/peers>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerRecord {

@@ -6,7 +6,7 @@ use crate::{
     StoreError,
     records::{
         AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, DialogueKey, DialogueState,
-        KeyKind, PeerKey, PeerRecord, Position, SaltRecord, SelfUser, Stream,
+        KeyKind, PeerKey, PeerRecord, Position, SaltRecord, SelfUser, Stream, UploadRecord,
     },
 };
 
@@ -66,6 +66,13 @@ pub enum Write {
         /// Its state; `None` forgets it.
         state: Option<DialogueState>,
     },
+    /// Replaces what is known of an upload. It ends with the login.
+    Upload {
+        /// The path of the file.
+        path: Arc<str>,
+        /// What is known; `None` forgets it.
+        record: Option<UploadRecord>,
+    },
     /// Replaces all addresses of datacenters.
     DcOptions(Vec<DcOption>),
     /// The datacenter the account lives in.
@@ -76,6 +83,9 @@ pub enum Write {
     /// Removes everything of the account.
     Forget,
 }
+
+/// Records of uploads that were touched so many seconds before the one that is written go with it: nobody goes on with them.
+pub(crate) const WORTHLESS: i64 = 86_400;
 
 /// When a commit may return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +135,12 @@ pub trait Storage: Send {
         account: &str,
         key: DialogueKey,
     ) -> Result<Option<DialogueState>, StoreError>;
+
+    /// What is known of the upload of the file at this path.
+    ///
+    /// # Errors
+    /// What reading met.
+    fn upload(&mut self, account: &str, path: &str) -> Result<Option<UploadRecord>, StoreError>;
 
     /// Makes all of these changes, in this order, or none.
     ///

@@ -278,7 +278,7 @@ fn a_file_of_the_first_format_is_brought_up_to_date() {
 
 const WITHOUT_SEEN_IN: &str =
     "ALTER TABLE peer DROP COLUMN seen_kind; ALTER TABLE peer DROP COLUMN seen_id;
-    ALTER TABLE peer DROP COLUMN seen_message; DROP TABLE dialogue;";
+    ALTER TABLE peer DROP COLUMN seen_message; DROP TABLE dialogue; DROP TABLE upload;";
 
 #[test]
 fn peers_of_the_second_format_are_kept() {

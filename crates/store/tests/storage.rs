@@ -8,7 +8,7 @@ use actogram_crypto::AuthKey;
 use actogram_store::{
     AuthKeyRecord, ChannelPosition, DcOption, DialogueKey, DialogueState, Durability, KeyKind,
     MemoryStorage, PeerKey, PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser,
-    SqliteStorage, Storage, Store, StoreOptions, Stream, Write,
+    SqliteStorage, Storage, Store, StoreOptions, Stream, UploadRecord, Write,
 };
 use proptest::prelude::*;
 
@@ -26,6 +26,17 @@ fn peer(id: i64, access_hash: i64, min: bool, usernames: &[&str]) -> PeerRecord 
         min,
         usernames: usernames.iter().map(|name| (*name).to_owned()).collect(),
         seen_in: None,
+    }
+}
+
+fn upload(part: u8, touched: i64) -> UploadRecord {
+    UploadRecord {
+        file_id: i64::MIN + i64::from(part),
+        size: 4_194_304_000,
+        modified: -1,
+        touched,
+        process: i64::MAX,
+        parts: [part, 0xff][..].into(),
     }
 }
 
@@ -109,6 +120,22 @@ fn some_of_everything() -> Vec<Write> {
             key: dialogue(PeerKind::User, 5),
             state: None,
         },
+        Write::Upload {
+            path: "/tmp/ä b".into(),
+            record: Some(upload(1, 100_000)),
+        },
+        Write::Upload {
+            path: "/tmp/ä b".into(),
+            record: Some(upload(7, 100_001)),
+        },
+        Write::Upload {
+            path: "/gone".into(),
+            record: Some(upload(3, 100_000)),
+        },
+        Write::Upload {
+            path: "/gone".into(),
+            record: None,
+        },
         Write::MainDc(2),
         Write::SelfUser(Some(SelfUser { id: 42, bot: true })),
     ]
@@ -152,6 +179,13 @@ fn check_everything(store: &Store) {
     ] {
         assert_eq!(state(account, kind, person), None);
     }
+    let uploaded = |account: &str, path: &str| {
+        let answer = store.account(account).upload(path.into());
+        answer.wait().unwrap()
+    };
+    assert_eq!(uploaded("a", "/tmp/ä b"), Some(upload(7, 100_001)));
+    assert_eq!(uploaded("a", "/gone"), None);
+    assert_eq!(uploaded("b", "/tmp/ä b"), None);
     let option = &record.dc_options[0];
     assert_eq!(option.address.to_string(), "2001:67c:4e8:f002::a");
     assert!(
@@ -500,6 +534,12 @@ fn any_write() -> impl Strategy<Value = Write> {
             key: dialogue(PeerKind::User, person),
             state: state.map(|byte| DialogueState([byte][..].into())),
         }),
+        (0_u8..2, any::<Option<u8>>(), 0_i64..200_000).prop_map(|(path, part, touched)| {
+            Write::Upload {
+                path: format!("/file {path}").into(),
+                record: part.map(|part| upload(part, touched)),
+            }
+        }),
         (stream, 0..9).prop_map(|(stream, number)| Write::Handled { stream, number }),
         any::<Option<bool>>()
             .prop_map(|bot| Write::SelfUser(bot.map(|bot| SelfUser { id: 3, bot }))),
@@ -511,6 +551,10 @@ fn any_write() -> impl Strategy<Value = Write> {
 fn seen(storage: &mut dyn Storage) -> String {
     let mut out = String::new();
     for account in ["x", "y"] {
+        for path in ["/file 0", "/file 1"] {
+            let record = storage.upload(account, path).unwrap();
+            out.push_str(&format!("{account} {path}: {record:?}\n"));
+        }
         for person in 1..3 {
             let state = storage.dialogue(account, dialogue(PeerKind::User, person));
             out += &format!("{:?}\n", state.unwrap().map(|state| state.0));

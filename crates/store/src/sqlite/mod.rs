@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Failpoints;
 use crate::{
     StoreError,
-    records::{AccountRecord, DialogueKey, DialogueState, PeerKey, PeerRecord},
+    records::{AccountRecord, DialogueKey, DialogueState, PeerKey, PeerRecord, UploadRecord},
     storage::{Durability, Storage, Write},
 };
 use file::Lock;
@@ -189,6 +189,11 @@ impl Storage for SqliteStorage {
         key: DialogueKey,
     ) -> Result<Option<DialogueState>, StoreError> {
         read::dialogue(&self.connection, account, key)
+            .map_err(|source| failed(&self.path, "reading", source))
+    }
+
+    fn upload(&mut self, account: &str, path: &str) -> Result<Option<UploadRecord>, StoreError> {
+        read::upload(&self.connection, account, path)
             .map_err(|source| failed(&self.path, "reading", source))
     }
 

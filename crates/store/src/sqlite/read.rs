@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::write::{kind_number, peer_kind_number};
 use crate::records::{
     AccountRecord, AuthKeyRecord, ChannelPosition, DcOption, DialogueKey, DialogueState, KeyKind,
-    PeerKey, PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream,
+    PeerKey, PeerKind, PeerRecord, Position, SaltRecord, SeenIn, SelfUser, Stream, UploadRecord,
 };
 
 pub(super) enum ReadError {
@@ -274,6 +274,29 @@ pub(super) fn dialogue(
             ],
             |row| Ok(DialogueState(row.get_ref(0)?.as_blob()?.into())),
         )
+        .optional()
+}
+
+pub(super) fn upload(
+    connection: &Connection,
+    account: &str,
+    path: &str,
+) -> rusqlite::Result<Option<UploadRecord>> {
+    connection
+        .prepare_cached(
+            "SELECT file_id, size, modified, touched, process, parts FROM upload
+             WHERE account = (SELECT id FROM account WHERE name = ?1) AND path = ?2",
+        )?
+        .query_row(params![account, path], |row| {
+            Ok(UploadRecord {
+                file_id: row.get(0)?,
+                size: row.get::<_, i64>(1)?.unsigned_abs(),
+                modified: row.get(2)?,
+                touched: row.get(3)?,
+                process: row.get(4)?,
+                parts: row.get_ref(5)?.as_blob()?.into(),
+            })
+        })
         .optional()
 }
 

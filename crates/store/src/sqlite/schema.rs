@@ -23,6 +23,12 @@ const STEPS: &[&str] = &[
     person_kind INTEGER NOT NULL, person INTEGER NOT NULL, state BLOB NOT NULL,
     PRIMARY KEY (account, chat_kind, chat, person_kind, person)
 ) STRICT, WITHOUT ROWID",
+    "CREATE TABLE upload (
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE, path TEXT NOT NULL, file_id INTEGER NOT NULL,
+    size INTEGER NOT NULL, modified INTEGER NOT NULL, touched INTEGER NOT NULL, process INTEGER NOT NULL,
+    parts BLOB NOT NULL,
+    PRIMARY KEY (account, path)
+) STRICT, WITHOUT ROWID",
 ];
 
 /// The bytes of any SQLite file's beginning.

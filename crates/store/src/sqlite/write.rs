@@ -3,8 +3,8 @@
 use rusqlite::{Connection, params};
 
 use crate::{
-    records::{KeyKind, PeerKey, PeerKind, PeerRecord, Stream},
-    storage::Write,
+    records::{KeyKind, PeerKey, PeerKind, PeerRecord, Stream, UploadRecord},
+    storage::{WORTHLESS, Write},
 };
 
 pub(super) const fn kind_number(kind: KeyKind) -> i32 {
@@ -54,15 +54,50 @@ fn forget_handled(
     Ok(())
 }
 
-/// How far updates were handled says nothing to whoever logs in next: their numbers are others.
+/// How far updates were handled says nothing to whoever logs in next: their numbers are others. Nor do parts that the
+/// former login has uploaded.
 fn forget_positions(connection: &Connection, account: i64) -> rusqlite::Result<()> {
     for statement in [
         "UPDATE account SET pts = NULL, qts = NULL, date = NULL, seq = NULL WHERE id = ?1",
         "DELETE FROM channel WHERE account = ?1",
         "DELETE FROM handled WHERE account = ?1",
+        "DELETE FROM upload WHERE account = ?1",
     ] {
         connection.prepare_cached(statement)?.execute([account])?;
     }
+    Ok(())
+}
+
+fn keep_upload(
+    connection: &Connection,
+    account: i64,
+    path: &str,
+    record: Option<&UploadRecord>,
+) -> rusqlite::Result<()> {
+    let Some(record) = record else {
+        connection
+            .prepare_cached("DELETE FROM upload WHERE account = ?1 AND path = ?2")?
+            .execute(params![account, path])?;
+        return Ok(());
+    };
+    connection
+        .prepare_cached("DELETE FROM upload WHERE account = ?1 AND touched < ?2")?
+        .execute(params![account, record.touched.saturating_sub(WORTHLESS)])?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO upload (account, path, file_id, size, modified, touched, process, parts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            account,
+            path,
+            record.file_id,
+            record.size.cast_signed(),
+            record.modified,
+            record.touched,
+            record.process,
+            &record.parts[..]
+        ])?;
     Ok(())
 }
 
@@ -178,6 +213,7 @@ pub(super) fn apply(connection: &Connection, name: &str, write: &Write) -> rusql
                     .execute(params![account, chat_kind, chat.id, person_kind, person.id])?,
             };
         }
+        Write::Upload { path, record } => keep_upload(connection, account, path, record.as_ref())?,
         Write::DcOptions(options) => {
             connection
                 .prepare_cached("DELETE FROM dc_option WHERE account = ?1")?

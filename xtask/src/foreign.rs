@@ -27,25 +27,36 @@ pub(crate) const CLIENTS: &[Client] = &[
 
 const ENVIRONMENT: &str = "target/foreign/python";
 
+const REQUIREMENTS: &str = "tests/foreign/python/requirements.txt";
+
 fn prepare_python(root: &Path) -> Result<(), String> {
+    install_python(root, ENVIRONMENT, REQUIREMENTS)
+}
+
+/// Makes a virtual environment that holds what a file of requirements asks for; both are told by their paths below the root.
+pub(crate) fn install_python(
+    root: &Path,
+    environment: &str,
+    requirements: &str,
+) -> Result<(), String> {
     // ensurepip is what a Debian Python lacks without python3-venv.
     command::ensure(
         "python3",
         &["-c", "import venv, ensurepip"],
         &["python3", "python3-venv"],
     )?;
-    let environment = root.join(ENVIRONMENT);
-    let python = environment.join("bin/python").display().to_string();
+    let python = root.join(environment).join("bin/python");
+    let python = python.display().to_string();
     // What is installed must be what is asked for, also after the versions there were changed.
-    let wanted = std::fs::read_to_string(root.join("tests/foreign/python/requirements.txt"))
-        .map_err(|error| format!("requirements.txt: {error}"))?;
-    let installed = environment.join("installed.txt");
+    let wanted = std::fs::read_to_string(root.join(requirements))
+        .map_err(|error| format!("{requirements}: {error}"))?;
+    let installed = root.join(environment).join("installed.txt");
     if std::fs::read_to_string(&installed).ok().as_deref() != Some(wanted.as_str()) {
         command::run_within(
             LIMIT,
             root,
             "python3",
-            &["-m", "venv", "--clear", ENVIRONMENT],
+            &["-m", "venv", "--clear", environment],
             &[],
         )?;
         let install = [
@@ -56,7 +67,6 @@ fn prepare_python(root: &Path) -> Result<(), String> {
             "--disable-pip-version-check",
             "-r",
         ];
-        let requirements = "tests/foreign/python/requirements.txt";
         command::run_within(
             LIMIT,
             root,
@@ -64,6 +74,8 @@ fn prepare_python(root: &Path) -> Result<(), String> {
             &[&install[..], &[requirements]].concat(),
             &[],
         )?;
+        std::fs::write(&installed, wanted)
+            .map_err(|error| format!("{}: {error}", installed.display()))?;
     }
     Ok(())
 }
@@ -118,17 +130,21 @@ fn build_mirror_bot(root: &Path) -> Result<String, String> {
 }
 
 fn prepare_node(root: &Path) -> Result<(), String> {
+    ensure_node()?;
+    install_node(&root.join("tests/foreign/node"))
+}
+
+/// Makes sure that Node and npm work.
+pub(crate) fn ensure_node() -> Result<(), String> {
     command::ensure("node", &["--version"], &["nodejs"])?;
-    command::ensure("npm", &["--version"], &["npm"])?;
+    command::ensure("npm", &["--version"], &["npm"])
+}
+
+/// Installs what the lock file of a Node package names.
+pub(crate) fn install_node(package: &Path) -> Result<(), String> {
     // The only scripts there build a database that nobody opens.
     let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    command::run_within(
-        LIMIT,
-        &root.join("tests/foreign/node"),
-        "npm",
-        &install,
-        &[],
-    )
+    command::run_within(LIMIT, package, "npm", &install, &[])
 }
 
 fn run_node(root: &Path) -> Result<(), String> {

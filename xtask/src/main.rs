@@ -3,6 +3,8 @@
 //! * `cargo xtask test [--long]`: installs what the tests need, runs them all, and lists what could not run and why;
 //! * `cargo xtask tidy`: the rules of the house that no compiler knows;
 //! * `cargo xtask schema`: imports the facts of Telegram's interface anew;
+//! * `cargo xtask peers [--write | NAME…]`: the same work done by our client and by those of others, beside each other; with
+//!   `--write` the table goes into README.md, with names only these clients are measured;
 //! * `cargo xtask bench [--check]`: runs the benches; with `--check` those that have bars, and fails if one is missed.
 #![allow(
     clippy::print_stdout,
@@ -13,6 +15,7 @@
 mod bench;
 mod command;
 mod foreign;
+mod peers;
 mod schema;
 mod test;
 mod tidy;
@@ -29,7 +32,12 @@ fn main() -> ExitCode {
         ["schema"] => schema::run(),
         ["bench"] => bench::run(),
         ["bench", "--check"] => bench::check(),
-        _ => Err("usage: cargo xtask test [--long] | tidy | schema | bench [--check]".to_owned()),
+        ["peers", "--write"] => peers::run(&[], true),
+        ["peers", names @ ..] => peers::run(names, false),
+        _ => Err(
+            "usage: cargo xtask test [--long] | tidy | schema | bench [--check] | peers [--write | NAME…]"
+                .to_owned(),
+        ),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -110,7 +110,7 @@ impl ServerSession {
             return;
         }
         self.containers.insert(order(outer.msg_id));
-        if self.containers.len() > crate::session::received::REMEMBERED {
+        if self.containers.len() > crate::session::received::REMEMBERED_BY_SERVER {
             self.containers.pop_first();
         }
         let first = messages.iter().map(|message| message.msg_id);

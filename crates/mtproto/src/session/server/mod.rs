@@ -11,7 +11,7 @@
 //!                          nothing     the answer again     msg_detailed_info
 //! ```
 //!
-//! Of the calls that are over, the ids of the latest 2048 messages tell that they came before; an older one is answered with
+//! Of the calls that are over, the ids of the latest 16,384 messages tell that they came before; an older one is answered with
 //! code 20. A call that runs, or whose answer was not read, is remembered for as long as that is so.
 
 mod handle_message;
@@ -34,7 +34,7 @@ use bytes::Bytes;
 use super::{
     Opened, ServerSalts, ToSeal,
     message_id::{MessageIds, order},
-    received::{Arrival, Received},
+    received::{Arrival, REMEMBERED_BY_SERVER, Received},
 };
 use crate::Now;
 use outgoing::Outgoing;
@@ -150,7 +150,7 @@ impl ServerSession {
             session_id,
             ids: MessageIds::default(),
             content: 0,
-            received: Received::default(),
+            received: Received::remembering(REMEMBERED_BY_SERVER),
             first_msg_id: None,
             forgotten: None,
             containers: BTreeSet::new(),

@@ -24,7 +24,6 @@ import (
 	"github.com/gotd/td/telegram"
 	"github.com/gotd/td/telegram/dcs"
 	"github.com/gotd/td/telegram/downloader"
-	"github.com/gotd/td/telegram/updates"
 	"github.com/gotd/td/telegram/uploader"
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/transport"
@@ -273,7 +272,7 @@ func callsInFlight(t task) (outcome, error) {
 	})
 }
 
-// account is a client whose updates go through its manager, which fills gaps; handle is called for each message.
+// account is a client that is logged in, with updates; handle is called for each message.
 func account(t task, token string, handle func(text string), work func(ctx context.Context, client *telegram.Client) error) error {
 	dispatcher := tg.NewUpdateDispatcher()
 	dispatcher.OnNewMessage(func(_ context.Context, _ tg.Entities, update *tg.UpdateNewMessage) error {
@@ -282,29 +281,13 @@ func account(t task, token string, handle func(text string), work func(ctx conte
 		}
 		return nil
 	})
-	manager := updates.New(updates.Config{Handler: dispatcher})
-	client, err := newClient(t, manager)
+	client, err := newClient(t, dispatcher)
 	if err != nil {
 		return err
 	}
 	return client.Run(context.Background(), func(ctx context.Context) error {
-		login, err := client.Auth().Bot(ctx, token)
-		if err != nil {
+		if _, err := client.Auth().Bot(ctx, token); err != nil {
 			return err
-		}
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		started, ended := make(chan struct{}), make(chan error, 1)
-		go func() {
-			ended <- manager.Run(ctx, client.API(), login.User.GetID(), updates.AuthOptions{
-				IsBot:   true,
-				OnStart: func(context.Context) { close(started) },
-			})
-		}()
-		select {
-		case err := <-ended:
-			return err
-		case <-started:
 		}
 		if _, err := client.API().UpdatesGetState(ctx); err != nil {
 			return err

@@ -52,7 +52,8 @@ async function newClient(task) {
     apiHash: '0123456789abcdef0123456789abcdef',
     storage: new MemoryStorage(),
     defaultDcs: { main: dc, media: dc },
-    logLevel: 1,
+    // Else it says on standard output what it tries again.
+    logLevel: 0,
     transport: {
       async connect(to) {
         const connection = await connectTcp({ address: to.ipAddress, port: to.port })

@@ -112,7 +112,7 @@ pub(crate) const CLIENTS: &[Client] = &[
         amounts: FAST,
         ready_keys: false,
         without: &[],
-        remark: "gotd moves files in 4 goroutines, parts of 512 KiB; its updates go through its manager, which fills gaps.",
+        remark: "gotd moves files in 4 goroutines, parts of 512 KiB; its updates go to its dispatcher as they come, since its manager, which would fill gaps, stands still for seconds in such a burst.",
     },
     Client {
         name: "mtcute",

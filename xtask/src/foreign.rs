@@ -23,6 +23,11 @@ pub(crate) const CLIENTS: &[Client] = &[
         prepare: prepare_node,
         run: run_node,
     },
+    Client {
+        name: "gotd (Go) against the local datacenter",
+        prepare: prepare_go,
+        run: run_go,
+    },
 ];
 
 const ENVIRONMENT: &str = "target/foreign/python";
@@ -157,4 +162,36 @@ fn run_node(root: &Path) -> Result<(), String> {
         &["--test"],
         &[("ACTOGRAM", &binary), ("MIRROR_BOT", &mirror_bot)],
     )
+}
+
+const GO_MODULE: &str = "tests/foreign/go";
+
+fn prepare_go(root: &Path) -> Result<(), String> {
+    ensure_go()?;
+    // Also says so when this Go is too old for it.
+    command::run_within(
+        LIMIT,
+        &root.join(GO_MODULE),
+        "go",
+        &["mod", "download"],
+        &[],
+    )
+}
+
+/// Makes sure that Go works.
+pub(crate) fn ensure_go() -> Result<(), String> {
+    command::ensure("go", &["version"], &["golang-go"])
+}
+
+fn run_go(root: &Path) -> Result<(), String> {
+    let mirror_bot = build_mirror_bot(root)?;
+    let binary = root.join("target/debug/actogram").display().to_string();
+    let module = root.join(GO_MODULE);
+    let environment = [
+        ("ACTOGRAM", binary.as_str()),
+        ("MIRROR_BOT", mirror_bot.as_str()),
+    ];
+    command::run_within(LIMIT, &module, "go", &["vet", "."], &environment)?;
+    let test = ["test", "-count=1", "-timeout=10m", "."];
+    command::run_within(LIMIT, &module, "go", &test, &environment)
 }

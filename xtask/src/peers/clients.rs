@@ -219,7 +219,7 @@ fn built(root: &Path, program: &str) -> std::path::PathBuf {
 }
 
 fn prepare_go(root: &Path) -> Result<(), String> {
-    command::ensure("go", &["version"], &["golang-go"])?;
+    foreign::ensure_go()?;
     let program = root.join(PLACE).join("gotd-client").display().to_string();
     let arguments = ["build", "-o", &program, "."];
     let module = root.join(WORKSPACE).join("go");

@@ -86,7 +86,8 @@ pub(crate) struct Shared {
     random: RandomFactory,
     ids: Mutex<Box<dyn Random>>,
     addresses: OnceLock<Addresses>,
-    events: broadcast::Sender<AccountEvent>,
+    /// There is none until somebody listens: it takes some KiB.
+    events: OnceLock<broadcast::Sender<AccountEvent>>,
     stopped: watch::Sender<Option<StopReason>>,
     me: Mutex<Option<SelfUser>>,
     sink: Mutex<Option<Arc<dyn UpdateSink>>>,
@@ -142,7 +143,7 @@ impl Shared {
             ids: Mutex::new(random()),
             random,
             addresses: OnceLock::new(),
-            events: broadcast::Sender::new(EVENTS),
+            events: OnceLock::new(),
             stopped: watch::Sender::new(None),
             me: Mutex::new(me),
             sink: Mutex::new(None),
@@ -289,12 +290,15 @@ impl Shared {
         }
         self.activity.note(self.monotonic(), &event);
         tracing::info!(account = %self.config.name, ?event, "account event");
-        // Nobody listens: so be it.
-        let _ = self.events.send(event);
+        if let Some(events) = self.events.get() {
+            // Nobody listens any more: so be it.
+            let _ = events.send(event);
+        }
     }
 
     pub(crate) fn listen(&self) -> broadcast::Receiver<AccountEvent> {
-        self.events.subscribe()
+        let events = self.events.get_or_init(|| broadcast::Sender::new(EVENTS));
+        events.subscribe()
     }
 
     /// Says that the account cannot go on. Only the first reason counts.

@@ -169,12 +169,15 @@ impl ConnectionActor {
                     actor.lost(why, ctx);
                 }
             };
+        let writer = socket::Writer {
+            to,
+            transport: sender,
+            from: packets,
+            crypto: self.shared.crypto.clone(),
+        };
         let bodies = [
-            ctx.spawn_body(socket::read(reader), ended),
-            ctx.spawn_body(
-                socket::write(to, sender, packets, self.shared.crypto.clone()),
-                ended,
-            ),
+            ctx.spawn_body(socket::read(Box::new(reader)), ended),
+            ctx.spawn_body(socket::write(Box::new(writer)), ended),
         ];
         self.link = Link::Open(Box::new(Open {
             out,

@@ -180,6 +180,34 @@ fn large_frames_lie_where_they_were_read_to() {
     }
 }
 
+/// An idle connection holds little room, whatever came last.
+#[test]
+fn the_room_of_a_frame_goes_with_the_frame() {
+    for (kind, wrapping) in all_connections() {
+        let (stream, expected) = downstream(
+            kind,
+            wrapping,
+            &[Answer::Message(encrypted_like(5 * 1024 / 16, 7))],
+        );
+        let (mut sender, mut receiver) = client(kind, wrapping, 5).split();
+        sender
+            .encode(&encrypted_like(1, 1), false, &mut BytesMut::new())
+            .unwrap();
+        let mut rest = &stream[..];
+        while !rest.is_empty() {
+            let buffer = receiver.buffer(1024);
+            let room = buffer.capacity() - buffer.len();
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            buffer.extend_from_slice(now);
+            rest = later;
+        }
+        assert_eq!(receiver.decode().unwrap().as_ref(), expected.first());
+        assert_eq!(receiver.decode().unwrap(), None);
+        let room = receiver.buffer(1024).capacity();
+        assert!(room < 2048, "{kind:?}, {wrapping:?}: {room} bytes are held");
+    }
+}
+
 fn message() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         (0usize..80, any::<u8>()).prop_map(|(blocks, fill)| encrypted_like(blocks, fill)),

@@ -99,7 +99,7 @@ async fn rig(crypto: CryptoPool) -> Rig {
         to,
         sender,
         inputs,
-        reading: tokio::task::spawn_local(read(reader)),
+        reading: tokio::task::spawn_local(read(Box::new(reader))),
     }
 }
 
@@ -290,7 +290,13 @@ fn what_goes_out_stays_in_order() {
             assert!((20..80).contains(&by_the_pool), "{by_the_pool} of {all}");
             drop(out);
             let (mut datacenter, mut accepted) = (rig.datacenter, rig.accepted);
-            let writing = tokio::task::spawn_local(write(rig.to, rig.sender, packets, crypto));
+            let writer = Writer {
+                to: rig.to,
+                transport: rig.sender,
+                from: packets,
+                crypto,
+            };
+            let writing = tokio::task::spawn_local(write(Box::new(writer)));
             let mut ids = Vec::new();
             let mut read = BytesMut::new();
             while datacenter.read_buf(&mut read).await.unwrap() > 0 {

@@ -48,6 +48,9 @@ pub struct ClientReceiver {
 /// A frame of this size is large: it is given room of its own.
 const LARGE: usize = 64 * 1024;
 
+/// The buffer of a frame of this size is not kept for what comes next.
+const NOT_KEPT: usize = 2 * 1024;
+
 /// Bytes read beyond a large frame: the next one's header, and with it how much room that one needs. They are what is copied
 /// once more then.
 const BEYOND: usize = 4 * 1024;
@@ -204,8 +207,9 @@ impl ClientReceiver {
         match &decoded {
             Ok(Some(_)) => {
                 self.after_large = before - self.clear >= LARGE;
-                // The frame's buffer is to go with the frame.
-                if self.after_large && self.clear <= BEYOND {
+                // The frame's buffer is to go with the frame, also where nothing may follow for long.
+                let moved = if self.after_large { BEYOND } else { 0 };
+                if before - self.clear >= NOT_KEPT && self.clear <= moved {
                     self.buffer = BytesMut::from(&self.buffer[..]);
                 }
             }

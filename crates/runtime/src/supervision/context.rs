@@ -7,7 +7,7 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     marker::PhantomData,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll},
 };
@@ -237,14 +237,12 @@ where
         F::Output: 'static,
     {
         let link = Arc::clone(&self.link);
-        let named = async move {
-            let mut body = pin!(body);
-            poll_fn(|task| {
-                let _turn = turn_of(&link);
-                body.as_mut().poll(task)
-            })
-            .await
-        };
+        // Boxed: an `async` block has room for what it captured and once more for where that is moved to.
+        let mut body = Box::pin(body);
+        let named = poll_fn(move |task| {
+            let _turn = turn_of(&link);
+            body.as_mut().poll(task)
+        });
         self.spawn(Body::<F::Output, _> {
             task: tokio::task::spawn_local(named),
             done: Some(done),

@@ -128,7 +128,7 @@ impl SupervisorBuilder {
         if let Some(parent) = &self.parent {
             parent.enter(Arc::clone(&link));
         }
-        let group = Group {
+        let mut group = Group {
             link: Arc::clone(&link),
             rx,
             strategy: self.strategy,
@@ -137,7 +137,8 @@ impl SupervisorBuilder {
             pending: None,
             halted: false,
         };
-        tokio::spawn(group.drive());
+        // Not `drive(self)`: the task would have room for the group twice.
+        tokio::spawn(async move { group.drive().await });
         Supervisor {
             inner: Arc::new(Inner {
                 handle: ChildHandle { link },
@@ -294,7 +295,7 @@ impl Drop for Group {
 }
 
 impl Group {
-    async fn drive(mut self) {
+    async fn drive(&mut self) {
         self.link.next_generation();
         self.link.started();
         self.brake.alive();

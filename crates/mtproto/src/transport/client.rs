@@ -49,7 +49,7 @@ pub struct ClientReceiver {
 const LARGE: usize = 64 * 1024;
 
 /// The buffer of a frame of this size is not kept for what comes next.
-const NOT_KEPT: usize = 2 * 1024;
+const NOT_KEPT: usize = 1024;
 
 /// Bytes read beyond a large frame: the next one's header, and with it how much room that one needs. They are what is copied
 /// once more then.
@@ -181,7 +181,11 @@ impl ClientReceiver {
         let room = self.buffer.capacity() - self.buffer.len();
         match self.framing.missing(&self.buffer) {
             Some(missing) if missing <= room => {}
-            Some(missing) => self.buffer.reserve(usual.max(missing + BEYOND)),
+            Some(missing) if missing < LARGE => {
+                let beyond = usual.min(BEYOND);
+                self.buffer.reserve(usual.max(missing + beyond));
+            }
+            Some(missing) => self.buffer.reserve(missing + BEYOND),
             None if self.after_large => self.buffer.reserve(usual.min(BEYOND)),
             None => self.buffer.reserve(usual),
         }

@@ -39,6 +39,15 @@ impl From<enums::InputMedia> for Media {
     }
 }
 
+impl From<crate::transfers::FileId> for Media {
+    fn from(named: crate::transfers::FileId) -> Self {
+        Self {
+            input: named.media().map_err(|why| why.to_string()),
+            origin: None,
+        }
+    }
+}
+
 impl From<&enums::MessageMedia> for Media {
     fn from(media: &enums::MessageMedia) -> Self {
         Self {

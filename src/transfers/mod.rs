@@ -30,6 +30,7 @@
 //! ```
 
 mod download;
+mod file_id;
 mod file_name;
 mod remote;
 mod send;
@@ -46,6 +47,7 @@ pub use actogram_actors::transfers::{
     TransferError, TransferHandle, TransferState, UploadedFile,
 };
 pub use download::{Download, FileStream};
+pub use file_id::{FileId, FileIdError, FileKind, FileTarget, Picture};
 pub use file_name::sanitized;
 pub use remote::RemoteFile;
 pub use send::{AlbumItem, SendAlbum, SendFile};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actogram_actors::transfers::{DownloadSource, Refresh};
 use actogram_tl::{enums, types};
 
-use super::file_name::sanitized;
+use super::{FileId, FileKind, FileTarget, Picture, file_name::sanitized};
 use crate::{Api, Error, Msg, PeerId, Result, Update};
 
 /// Which of a document's or photo's pictures is meant.
@@ -32,6 +32,7 @@ pub struct RemoteFile {
 enum Held {
     Document(Box<types::Document>),
     Photo(Box<types::Photo>),
+    Named(Box<FileId>),
 }
 
 impl RemoteFile {
@@ -65,6 +66,9 @@ impl RemoteFile {
             }
             Ok(Held::Document(document)) => format!("{}.jpg", document.id),
             Ok(Held::Photo(photo)) => format!("{}.jpg", photo.id),
+            Ok(Held::Named(named)) => {
+                format!("{}.{}", id_of_file(named), extension_of_kind(named.kind))
+            }
             Err(_) => String::new(),
         };
         sanitized(&name)
@@ -74,6 +78,7 @@ impl RemoteFile {
     pub fn mime_type(&self) -> &str {
         match &self.media {
             Ok(Held::Document(document)) if self.size == Size::Whole => &document.mime_type,
+            Ok(Held::Named(named)) if !named.kind.is_picture() => UNKNOWN,
             _ => "image/jpeg",
         }
     }
@@ -88,6 +93,10 @@ impl RemoteFile {
         let id = match &self.media {
             Ok(Held::Document(document)) => document.id,
             Ok(Held::Photo(photo)) => photo.id,
+            // Which picture of several it is, too.
+            Ok(Held::Named(named)) => {
+                return named.unique().unwrap_or_else(|| named.to_string());
+            }
             Err(_) => 0,
         };
         let size = self.size().unwrap_or(0);
@@ -95,6 +104,52 @@ impl RemoteFile {
             Size::Whole => format!("{id:x}-{size:x}"),
             Size::Letter(letter) => format!("{id:x}-{}-{size:x}", sanitized(letter)),
         }
+    }
+
+    /// Its id in the Bot API's way: of the file, or of the thumbnail that was [asked for](Self::thumbnail). `None` if there
+    /// is no file.
+    pub fn file_id(&self) -> Option<FileId> {
+        let letter_of = |sizes: Option<&[enums::PhotoSize]>| {
+            let wanted = match &self.size {
+                Size::Whole => None,
+                Size::Letter(letter) => Some(letter.as_str()),
+            };
+            picture(sizes, wanted)?.0.chars().next()
+        };
+        let (kind, dc, reference, id, access_hash, picture) = match self.media.as_ref().ok()? {
+            Held::Named(named) => return Some((**named).clone()),
+            Held::Document(document) => {
+                let of = kind_of(document);
+                let (kind, picture) = match &self.size {
+                    Size::Whole => (of, None),
+                    Size::Letter(_) => {
+                        let letter = letter_of(document.thumbs.as_deref())?;
+                        (FileKind::Thumbnail, Some(Picture::Size { of, letter }))
+                    }
+                };
+                let reference = &document.file_reference;
+                let (id, access_hash) = (document.id, document.access_hash);
+                (kind, document.dc_id, reference, id, access_hash, picture)
+            }
+            Held::Photo(photo) => {
+                let letter = letter_of(Some(&photo.sizes))?;
+                let of = FileKind::Photo;
+                let picture = Some(Picture::Size { of, letter });
+                let reference = &photo.file_reference;
+                let (id, access_hash) = (photo.id, photo.access_hash);
+                (of, photo.dc_id, reference, id, access_hash, picture)
+            }
+        };
+        Some(FileId {
+            kind,
+            dc,
+            reference: reference.clone(),
+            target: FileTarget::Stored {
+                id,
+                access_hash,
+                picture,
+            },
+        })
     }
 
     /// How it is asked for.
@@ -124,6 +179,15 @@ impl RemoteFile {
                     document.dc_id,
                     size,
                 ))
+            }
+            Held::Named(named) => {
+                if self.size != Size::Whole {
+                    let why = "a file id names one file: its thumbnails have ids of their own";
+                    return Err(missing(why.to_owned()));
+                }
+                let location = named.location();
+                let location = location.map_err(|why| missing(why.to_string()))?;
+                Ok(DownloadSource::new(location, named.dc, None))
             }
             Held::Photo(photo) => {
                 let wanted = match &self.size {
@@ -189,6 +253,53 @@ fn picture(sizes: Option<&[enums::PhotoSize]>, letter: Option<&str>) -> Option<(
     found.map(|(kind, length, _)| (kind.clone(), length))
 }
 
+/// What it is, by what its sender said of it.
+fn kind_of(document: &types::Document) -> FileKind {
+    use enums::DocumentAttribute as A;
+    let mut kind = FileKind::Document;
+    for attribute in &document.attributes {
+        kind = match attribute {
+            A::DocumentAttributeSticker(_) | A::DocumentAttributeCustomEmoji(_) => {
+                return FileKind::Sticker;
+            }
+            A::DocumentAttributeAnimated => return FileKind::Animation,
+            A::DocumentAttributeVideo(video) if video.round_message => FileKind::VideoNote,
+            A::DocumentAttributeVideo(_) => FileKind::Video,
+            A::DocumentAttributeAudio(audio) if audio.voice => FileKind::VoiceNote,
+            A::DocumentAttributeAudio(_) => FileKind::Audio,
+            _ => continue,
+        };
+    }
+    kind
+}
+
+fn id_of_file(named: &FileId) -> i64 {
+    match &named.target {
+        FileTarget::Stored { id, .. } => *id,
+        FileTarget::Web { access_hash, .. } => *access_hash,
+    }
+}
+
+/// What such files usually are: the id does not tell.
+fn extension_of_kind(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Video
+        | FileKind::VideoNote
+        | FileKind::Animation
+        | FileKind::VideoStory
+        | FileKind::SelfDestructingVideo
+        | FileKind::SelfDestructingVideoNote => "mp4",
+        FileKind::VoiceNote | FileKind::SelfDestructingVoiceNote => "oga",
+        FileKind::Audio | FileKind::Ringtone => "mp3",
+        FileKind::Sticker => "webp",
+        kind if kind.is_picture() => "jpg",
+        _ => "bin",
+    }
+}
+
+/// What a file is when nothing is said of it.
+const UNKNOWN: &str = "application/octet-stream";
+
 fn extension_of(mime_type: &str) -> String {
     let known = mime_guess::get_mime_extensions_str(mime_type);
     let first = known.and_then(|all| all.first());
@@ -226,6 +337,12 @@ impl From<&enums::MessageMedia> for RemoteFile {
 impl From<enums::MessageMedia> for RemoteFile {
     fn from(media: enums::MessageMedia) -> Self {
         Self::from(&media)
+    }
+}
+
+impl From<FileId> for RemoteFile {
+    fn from(named: FileId) -> Self {
+        Self::held(Ok(Held::Named(Box::new(named))))
     }
 }
 

@@ -15,6 +15,7 @@ mod faults_calls;
 mod faults_handshake;
 mod faults_state;
 mod faults_wire;
+mod file_ids;
 mod file_responses;
 mod handlers_commands;
 mod handlers_conversations;

@@ -104,6 +104,7 @@ fn run_python(root: &Path) -> Result<(), String> {
     let entities = root.join("target/debug/examples/entities");
     let entities = entities.display().to_string();
     let mirror_bot = build_mirror_bot(root)?;
+    let file_id = build_example(root, "file_id")?;
     let arguments = [
         "-m",
         "pytest",
@@ -121,6 +122,7 @@ fn run_python(root: &Path) -> Result<(), String> {
             ("ACTOGRAM", &binary),
             ("TEXT_ENTITIES", &entities),
             ("MIRROR_BOT", &mirror_bot),
+            ("FILE_ID", &file_id),
             ("PYTHONDONTWRITEBYTECODE", "1"),
         ],
     )
@@ -128,9 +130,13 @@ fn run_python(root: &Path) -> Result<(), String> {
 
 /// The bot of ours that foreign clients talk to.
 fn build_mirror_bot(root: &Path) -> Result<String, String> {
-    let build = ["build", "--quiet", "--example", "mirror_bot"];
+    build_example(root, "mirror_bot")
+}
+
+fn build_example(root: &Path, name: &str) -> Result<String, String> {
+    let build = ["build", "--quiet", "--example", name];
     command::run_within(LIMIT, root, "cargo", &build, &[])?;
-    let built = root.join("target/debug/examples/mirror_bot");
+    let built = root.join("target/debug/examples").join(name);
     Ok(built.display().to_string())
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use actix_rt::{ArbiterHandle, System};
-use actogram_crypto::random::{self, OsRandom, Random};
+use actogram_crypto::random::{self, Buffered, OsRandom, Random};
 use actogram_runtime::{Blocked, Supervisor, Watchdog};
 use actogram_store::StoreError;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
@@ -107,7 +107,7 @@ impl Default for EngineBuilder {
             arbiters: 1,
             handler_arbiters: 1,
             crypto_threads: cores.min(CRYPTO_THREADS),
-            random: Arc::new(|| Box::new(OsRandom)),
+            random: Arc::new(|| Box::new(Buffered::new(OsRandom))),
             standstill: STANDSTILL,
         }
     }

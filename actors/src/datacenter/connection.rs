@@ -67,6 +67,8 @@ pub struct ConnectionActor {
     pub(super) temporary: Option<Temporary>,
     /// Who waits for the last bytes to be written.
     closing: Option<oneshot::Sender<()>>,
+    /// A [`Pump`] is on its way.
+    will_pump: bool,
 }
 
 pub(super) enum Link {
@@ -102,6 +104,7 @@ impl ConnectionActor {
             keys_unknown: 0,
             temporary: None,
             closing: None,
+            will_pump: false,
         }
     }
 
@@ -654,6 +657,23 @@ impl Handler<SendCall> for ConnectionActor {
             return;
         }
         self.give_to_session(call);
+        // Those that wait in the mailbox now go out in the same packet.
+        if !std::mem::replace(&mut self.will_pump, true) {
+            ctx.address().do_send(Pump);
+        }
+    }
+}
+
+/// Everything that was here when this was sent is with the session.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Pump;
+
+impl Handler<Pump> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, Pump: Pump, ctx: &mut Self::Context) {
+        self.will_pump = false;
         self.pump(ctx);
     }
 }

@@ -37,6 +37,8 @@ mod send;
 mod upload;
 #[cfg(feature = "web")]
 mod web;
+#[cfg(feature = "http")]
+mod web_source;
 
 use std::{future::Future, pin::Pin};
 

@@ -28,6 +28,8 @@ enum Kind {
     Path(PathBuf),
     Bytes(Bytes),
     Reader(Box<dyn AsyncRead + Unpin + Send>, Option<u64>),
+    #[cfg(feature = "http")]
+    Url(String),
 }
 
 impl UploadFrom {
@@ -44,6 +46,18 @@ impl UploadFrom {
         }
     }
 
+    /// What is at this address of the web, as it comes: nothing but a few parts of it is held. It is asked for by the account's
+    /// [HTTP client](Api::http), through its proxies. Feature `http`.
+    ///
+    /// Whoever lets others name addresses lets them reach everything that this machine reaches: check them first.
+    #[cfg(feature = "http")]
+    pub fn url(url: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Url(url.into()),
+            name: None,
+        }
+    }
+
     /// What it is called at Telegram; by default the file's own name, or `file`.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -54,6 +68,8 @@ impl UploadFrom {
     pub(super) fn name(&self) -> String {
         let own = match &self.kind {
             Kind::Path(path) => path.file_name().map(|it| it.to_string_lossy().into_owned()),
+            #[cfg(feature = "http")]
+            Kind::Url(url) => super::web_source::name_of(url),
             _ => None,
         };
         self.name
@@ -67,6 +83,8 @@ impl UploadFrom {
         let kind = match &self.kind {
             Kind::Path(path) => Kind::Path(path.clone()),
             Kind::Bytes(bytes) => Kind::Bytes(bytes.clone()),
+            #[cfg(feature = "http")]
+            Kind::Url(url) => Kind::Url(url.clone()),
             Kind::Reader(..) => return None,
         };
         Some(Self {
@@ -174,7 +192,8 @@ impl Upload {
     /// Starts it, without waiting for its end.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Transfer`] if it is empty or too large.
+    /// [`Error::Io`] if the file cannot be read, `Error::Http` if what is at an address cannot; [`Error::Transfer`] if it is empty
+    /// or too large.
     pub async fn start(self) -> Result<Started<UploadedFile>> {
         let name = self.from.name();
         let mut options = UploadOptions::new(name.clone());
@@ -195,6 +214,11 @@ impl Upload {
                 begin(&self.api, source, options).await?
             }
             Kind::Bytes(bytes) => begin(&self.api, BytesSource::new(bytes), options).await?,
+            #[cfg(feature = "http")]
+            Kind::Url(url) => {
+                let source = super::web_source::WebSource::open(&self.api, &url).await?;
+                begin(&self.api, source, options).await?
+            }
             Kind::Reader(reader, size) => {
                 begin(&self.api, ReaderSource::new(reader, size), options).await?
             }

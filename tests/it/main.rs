@@ -45,4 +45,6 @@ mod text_end_to_end;
 mod transfers;
 mod transfers_cdn;
 mod transfers_faults;
+#[cfg(feature = "http")]
+mod upload_urls;
 mod watchdog;

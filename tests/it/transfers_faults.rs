@@ -20,7 +20,7 @@ use actogram::{
     transfers::{AlbumItem, TransferError, UploadFrom},
 };
 use bytes::Bytes;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::support::{
     HANG,
@@ -156,20 +156,39 @@ async fn r4_what_a_dead_process_left_is_gone_on_from_if_it_is_right() {
     place.end().await;
 }
 
-/// Takes so many bytes, like a disk that has no more room.
-struct Full(usize);
+/// Gives or takes so many bytes, then fails.
+struct Failing {
+    room: usize,
+    errno: i32,
+}
 
-impl AsyncWrite for Full {
+impl AsyncRead for Failing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.room == 0 {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(self.errno)));
+        }
+        let given = self.room.min(into.remaining());
+        into.put_slice(&vec![7; given]);
+        self.room -= given;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Failing {
     fn poll_write(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.0 == 0 {
-            return Poll::Ready(Err(io::ErrorKind::StorageFull.into()));
+        if self.room == 0 {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(self.errno)));
         }
-        let taken = bytes.len().min(self.0);
-        self.0 -= taken;
+        let taken = self.room.min(bytes.len());
+        self.room -= taken;
         Poll::Ready(Ok(taken))
     }
 
@@ -187,11 +206,12 @@ async fn r18_a_full_disk_is_an_error_that_says_so() {
     let place = Place::new("9996630008").await;
     let bytes = content(4 * PART);
     let message = place.message("f.bin", &bytes).await;
+    let full = |room| Failing { room, errno: 28 };
     for room in [0, 1, PART, 4 * PART - 1] {
         let error = place
             .api
             .download(&message)
-            .write_to(Full(room))
+            .write_to(full(room))
             .await
             .unwrap_err();
         assert!(
@@ -202,10 +222,75 @@ async fn r18_a_full_disk_is_an_error_that_says_so() {
     let written = place
         .api
         .download(&message)
-        .write_to(Full(4 * PART))
+        .write_to(full(4 * PART))
         .await
         .unwrap();
     assert_eq!(written, bytes.len() as u64);
+    place.end().await;
+}
+
+/// What a disk says when it breaks, is made read-only, or is not to be written to any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r18_what_a_disk_says_in_the_middle_is_told_and_what_was_there_stays() {
+    let place = Place::new("9996630014").await;
+    let bytes = content(6 * PART + 1);
+    let message = place.message("f.bin", &bytes).await;
+    for errno in [5, 13, 30, 122] {
+        let expected = io::Error::from_raw_os_error(errno);
+        let failing = |room| Failing { room, errno };
+        for room in [0, PART, 6 * PART] {
+            let saving = place.api.download(&message).write_to(failing(room));
+            let error = saving.await.unwrap_err();
+            assert!(
+                matches!(&error, Error::Transfer(TransferError::Sink(error)) if error.raw_os_error() == Some(errno)),
+                "{error}"
+            );
+            assert!(error.to_string().contains(&expected.to_string()), "{error}");
+            let reader = UploadFrom::reader(failing(room), None, "broken");
+            let error = place.api.send_file("me", reader).await.unwrap_err();
+            assert!(
+                matches!(&error, Error::Transfer(TransferError::Source(error)) if error.raw_os_error() == Some(errno)),
+                "{error}"
+            );
+        }
+    }
+    assert_eq!(place.count("messages.sendMedia"), 0);
+    place.end().await;
+}
+
+/// The place of a file is lost while it comes: its directory goes, or somebody puts a directory where it is to lie.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r18_a_place_that_is_lost_in_the_middle_is_an_error() {
+    let place = Place::new("9996630015").await;
+    let bytes = content(12 * PART);
+    let message = place.message("f.bin", &bytes).await;
+    type Loss = fn(&Path);
+    let losses: [Loss; 2] = [
+        |path| std::fs::remove_dir_all(path.parent().unwrap()).unwrap(),
+        |path| {
+            std::fs::remove_file(path).unwrap();
+            std::fs::create_dir(path).unwrap();
+        },
+    ];
+    for loss in losses {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("place").join("f.bin");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, b"the former version").unwrap();
+        let saving = place.api.download(&message).budget(PART as u64);
+        let started = saving.start(&path).await.unwrap();
+        let handle = started.handle();
+        pause_at(&handle, 3 * PART as u64).await;
+        assert_eq!(std::fs::read(&path).unwrap(), b"the former version");
+        loss(&path);
+        handle.resume();
+        let error = started.wait().await.unwrap_err();
+        assert!(
+            matches!(error, Error::Transfer(TransferError::Sink(_))),
+            "{error}"
+        );
+        assert!(!path.is_file());
+    }
     place.end().await;
 }
 

@@ -32,6 +32,7 @@
 mod download;
 mod file_id;
 mod file_name;
+mod preview;
 mod remote;
 mod send;
 mod upload;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use actogram_actors::transfers::{DownloadSource, Refresh};
 use actogram_tl::{enums, types};
+use bytes::Bytes;
 
-use super::{FileId, FileKind, FileTarget, Picture, file_name::sanitized};
+use super::{FileId, FileKind, FileTarget, Picture, file_name::sanitized, preview};
 use crate::{Api, Error, Msg, PeerId, Result, Update};
 
 /// Which of a document's or photo's pictures is meant.
@@ -48,6 +49,32 @@ impl RemoteFile {
     pub fn thumbnail(mut self, letter: impl Into<String>) -> Self {
         self.size = Size::Letter(letter.into());
         self
+    }
+
+    /// The smallest preview, a JPEG of at most 40 × 40, to be shown while the file comes: it came with the message and costs no
+    /// call (<https://core.telegram.org/api/files#stripped-thumbnails>). `None` if there is none.
+    pub fn preview(&self) -> Option<Bytes> {
+        self.pictures().iter().find_map(|size| match size {
+            enums::PhotoSize::PhotoStrippedSize(size) => preview::jpeg(&size.bytes),
+            _ => None,
+        })
+    }
+
+    /// The outline of a sticker, to be shown while it comes: the `d` of an SVG path in a square of 512
+    /// (<https://core.telegram.org/api/files#vector-thumbnails>). `None` if there is none.
+    pub fn outline(&self) -> Option<String> {
+        self.pictures().iter().find_map(|size| match size {
+            enums::PhotoSize::PhotoPathSize(size) => Some(preview::outline(&size.bytes)),
+            _ => None,
+        })
+    }
+
+    fn pictures(&self) -> &[enums::PhotoSize] {
+        match &self.media {
+            Ok(Held::Document(document)) => document.thumbs.as_deref().unwrap_or_default(),
+            Ok(Held::Photo(photo)) => &photo.sizes,
+            Ok(Held::Named(_)) | Err(_) => &[],
+        }
     }
 
     /// Its name, as the sender gave it or made of its id; safe to be used as one on this machine.

@@ -434,3 +434,37 @@ fn write_at(mut file: &std::fs::File, bytes: &[u8], offset: u64) {
     file.seek(io::SeekFrom::Start(offset)).unwrap();
     file.write_all(bytes).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn previews_that_come_with_a_photo_look_like_it() {
+    let place = Place::new("9996630016").await;
+    for (width, height) in [(900, 600), (333, 1000), (30, 30)] {
+        let at = |x: u32, y: u32| {
+            let share = |at: u32, of: u32| (at * 200 / of) as u8;
+            image::Rgb([share(x, width), share(y, height), 90])
+        };
+        let picture = image::RgbImage::from_fn(width, height, at);
+        let mut png = io::Cursor::new(Vec::new());
+        picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let sent = place.api.send_file("me", png.into_inner()).photo().await;
+        let file = RemoteFile::from(&sent.unwrap());
+        let before = place.count("upload.getFile");
+        let preview = image::load_from_memory(&file.preview().unwrap()).unwrap();
+        let preview = preview.to_rgb8();
+        assert_eq!(place.count("upload.getFile"), before, "it was there");
+        assert!(preview.width().max(preview.height()) <= 40);
+        for (x, y, pixel) in preview.enumerate_pixels() {
+            let expected = at(x * width / preview.width(), y * height / preview.height());
+            for (told, wanted) in pixel.0.iter().zip(expected.0) {
+                assert!(
+                    told.abs_diff(wanted) < 40,
+                    "{pixel:?} at {x}, {y}: {expected:?}"
+                );
+            }
+        }
+        assert_eq!(file.outline(), None);
+    }
+    let plain = place.api.send_file("me", content(10)).await.unwrap();
+    assert_eq!(RemoteFile::from(&plain).preview(), None);
+    place.end().await;
+}

@@ -16,7 +16,7 @@ use super::errors::{RpcResult, bad, internal};
 use super::uploads::{Located, file_type, unkept};
 use super::view::{View, hash};
 use crate::files::BlobName;
-use crate::model::{Event, Photo, Picture, State, UserId};
+use crate::model::{Event, Photo, Picture, State, TlBytes, UserId};
 
 /// The letters of sizes that keep the whole picture, and the box each fits into.
 const SIZES: [(&str, u32); 4] = [("s", 100), ("m", 320), ("x", 800), ("y", 1280)];
@@ -25,6 +25,10 @@ const MAX_BYTES: u64 = 10 << 20;
 const MAX_SIDES: u32 = 10_000;
 /// One side may be so many times the other.
 const MAX_RATIO: u32 = 20;
+/// The letter, the box and the quality of the smallest preview.
+const STRIPPED: &str = "i";
+const STRIPPED_SIDE: u32 = 40;
+const STRIPPED_QUALITY: u8 = 20;
 /// As Telegram compresses photos, nearly.
 const QUALITY: u8 = 87;
 
@@ -33,7 +37,14 @@ fn access_hash(state: &State, viewer: UserId, photo: i64) -> i64 {
 }
 
 fn object(photo: &Photo) -> types::Photo {
-    let sizes = photo.sizes.iter().map(picture);
+    let stripped = photo.stripped.iter().map(|bytes| {
+        types::PhotoStrippedSize {
+            type_: STRIPPED.to_owned(),
+            bytes: bytes.0.clone(),
+        }
+        .into()
+    });
+    let sizes = stripped.chain(photo.sizes.iter().map(picture));
     types::Photo::new(
         photo.id,
         0,
@@ -104,10 +115,30 @@ pub(super) fn uploaded(call: &mut Call<'_>, file: &enums::InputFile) -> RpcResul
         date: call.date(),
         dc: call.dc_id,
         sizes,
-        stripped: None,
+        stripped: stripped(&image),
     };
     call.world.commit(Event::PhotoPut(photo.clone()));
     Ok(photo)
+}
+
+/// The smallest preview: what a JPEG of libjpeg at quality 20 has behind its head, which all of them have in common
+/// (<https://core.telegram.org/api/files#stripped-thumbnails>).
+fn stripped(image: &DynamicImage) -> Option<TlBytes> {
+    let scaled = image.resize(STRIPPED_SIDE, STRIPPED_SIDE, FilterType::Triangle);
+    let scaled = scaled.to_rgb8();
+    let (width, height) = (scaled.width(), scaled.height());
+    let mut jpeg = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, STRIPPED_QUALITY);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+    let sides = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
+    let encoded = encoder.encode(&scaled, sides.0, sides.1, jpeg_encoder::ColorType::Rgb);
+    encoded.ok()?;
+    // The only scan begins behind the head of that name, and ends before the last marker.
+    let head = jpeg.windows(2).position(|pair| pair == [0xff, 0xda])? + 2;
+    let length = usize::from(u16::from_be_bytes([*jpeg.get(head)?, *jpeg.get(head + 1)?]));
+    let scan = jpeg.get(head + length..jpeg.len().checked_sub(2)?)?;
+    let sides = [u8::try_from(height).ok()?, u8::try_from(width).ok()?];
+    Some(TlBytes([&[1], &sides[..], scan].concat().into()))
 }
 
 /// The thumbnail a client gives its document.

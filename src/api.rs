@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix::Addr;
-use actogram_actors::{Account, ApiActor, CallPolicy};
+use actogram_actors::{Account, Answering, ApiActor, CallPolicy};
 use actogram_runtime::Failures;
 use actogram_tl::{Function, enums, functions, types};
 use bytes::Bytes;
@@ -408,6 +408,30 @@ impl Api {
     ) -> impl Future<Output = Result<F::Response>> + Send + use<F> {
         let (api, body) = (self.clone(), function.to_bytes());
         async move { decode(F::NAME, api.invoke_bytes(F::NAME, body, terms).await?) }
+    }
+
+    /// Sends a call if nothing has to be waited for before that, nor is around it; else gives it back.
+    pub(crate) fn invoke_at_once(
+        &self,
+        body: Bytes,
+        terms: Terms,
+    ) -> Result<Answering, (Bytes, Terms)> {
+        let Terms {
+            policy,
+            place: None,
+        } = terms
+        else {
+            return Err((body, terms));
+        };
+        let given_back = |(body, policy)| {
+            let place = None;
+            (body, Terms { policy, place })
+        };
+        if !self.inner.middlewares.is_empty() {
+            return Err(given_back((body, policy)));
+        }
+        let sent = self.inner.account.invoke_at_once(body, policy);
+        sent.map_err(given_back)
     }
 
     pub(crate) async fn invoke_bytes(

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{Abort, ApiActor, CallPolicy, Place},
+    api::{Abort, Answering, ApiActor, CallPolicy, Place},
     channels::Channels,
     config::{AccountConfig, CatchUp},
     datacenter::{
@@ -215,6 +215,19 @@ impl Account {
         policy: CallPolicy,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
         self.shared().invoke(body, policy, None)
+    }
+
+    /// Calls a method as [`invoke_raw`](Self::invoke_raw) does, at once. Where the account's [`Rates`](crate::Rates) or limits
+    /// do not let the call in yet, it is given back and nothing has happened.
+    ///
+    /// # Errors
+    /// What was given.
+    pub fn invoke_at_once(
+        &self,
+        body: Bytes,
+        policy: CallPolicy,
+    ) -> Result<Answering, (Bytes, CallPolicy)> {
+        self.shared().invoke_at_once(body, policy)
     }
 
     /// Takes the place behind all others in the call queue of this name, for [`invoke_in_queue`](Self::invoke_in_queue).

@@ -106,6 +106,11 @@ impl CallMiddlewares {
         *all = all.iter().cloned().chain([around]).collect();
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.is_empty()
+    }
+
     /// Makes the call inside of all of them.
     pub(crate) async fn run(
         &self,

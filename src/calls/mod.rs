@@ -97,17 +97,25 @@ pub(crate) fn start<T: Send + 'static>(
                 Err(Error::Engine(format!("{method} was given up: {error}")))
             })
         };
-        match timeout {
-            None => answer.await,
-            Some(limit) => tokio::time::timeout(limit, answer)
-                .await
-                .unwrap_or_else(|_| {
-                    Err(Error::Timeout {
-                        method: method.to_owned(),
-                        limit,
-                    })
-                }),
-        }
+        within(timeout, method, answer).await
+    })
+}
+
+/// Waits for an answer so long at most.
+async fn within<T>(
+    timeout: Option<Duration>,
+    method: &str,
+    answer: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let Some(limit) = timeout else {
+        return answer.await;
+    };
+    let answered = tokio::time::timeout(limit, answer).await;
+    answered.unwrap_or_else(|_| {
+        Err(Error::Timeout {
+            method: method.to_owned(),
+            limit,
+        })
     })
 }
 

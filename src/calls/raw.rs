@@ -5,7 +5,7 @@ use std::future::IntoFuture;
 use actogram_tl::{Decode, Function, json};
 use serde_json::Value;
 
-use super::{CallOptions, Pending, arguments::prepare, call_options, start};
+use super::{CallOptions, Pending, arguments::prepare, call_options, start, within};
 use crate::{Api, Error, Result};
 
 /// A call of a typed method; see [`Api::invoke`].
@@ -31,9 +31,26 @@ where
             options,
         } = self;
         let terms = options.terms(&api);
-        let account = api.clone();
-        start(&api, F::NAME, &options, async move {
-            account.invoke_with(&function, terms).await
+        let body = function.to_bytes();
+        Box::pin(async move {
+            // Most calls can be sent at once. They need no task that goes on without their waiter.
+            match api.invoke_at_once(body, terms) {
+                Ok(answer) => {
+                    let answer = async move {
+                        let answer = answer.await;
+                        let answer = answer.map_err(|error| Error::from_call(F::NAME, error))?;
+                        decode(F::NAME, answer)
+                    };
+                    within(options.timeout, F::NAME, answer).await
+                }
+                Err((body, terms)) => {
+                    let account = api.clone();
+                    let flow = async move {
+                        decode(F::NAME, account.invoke_bytes(F::NAME, body, terms).await?)
+                    };
+                    start(&api, F::NAME, &options, flow).await
+                }
+            }
         })
     }
 }

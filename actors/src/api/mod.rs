@@ -19,3 +19,4 @@ pub(crate) use queues::{Queues, Turn};
 pub(crate) use rates::{Limiter, Pace};
 pub use rates::{Rate, Rates};
 pub(crate) use refusal::{Refusal, classify, plain};
+pub use submit::Answering;

@@ -1,9 +1,16 @@
 //! A call's way from whoever makes it to the actor that owns it.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use actix::Addr;
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::{ApiActor, Call, CallPolicy, Cancel, Pace, Permits, Place, Submit, lost_reply};
 use crate::{error::CallError, shared::Shared};
@@ -42,18 +49,77 @@ impl Shared {
             let Some(permits) = permits.await else {
                 return Err(CallError::ShutDown { body });
             };
-            let cancel_on_drop = policy.cancel_on_drop;
-            let queue = place.as_ref().map(|place| place.queue().clone());
-            let (call, answer) = Call::new(&shared, body, policy, Some(permits), queue);
-            let mut guard = CancelGuard {
-                api: cancel_on_drop.then(|| (api.clone(), call.id)),
-            };
-            api.do_send(Submit(call));
+            let sent = shared.submit(api, body, policy, permits, place.as_ref());
             drop(place);
-            let answer = answer.await;
-            guard.api = None;
-            answer.unwrap_or_else(|_| Err(lost_reply()))
+            sent.await
         }
+    }
+
+    /// Makes a call if nothing has to be waited for before it is sent; else gives it back.
+    pub(crate) fn invoke_at_once(
+        self: &Arc<Self>,
+        body: Bytes,
+        policy: CallPolicy,
+    ) -> Result<Answering, (Bytes, CallPolicy)> {
+        let Some(api) = self.addresses().map(|addresses| addresses.api.clone()) else {
+            return Err((body, policy));
+        };
+        if Pace::of(&body, self.config.rates.as_ref()).is_some() {
+            return Err((body, policy));
+        }
+        let call = self.calls.clone().try_acquire_owned();
+        let bytes = self.bytes.clone();
+        let bytes = bytes.try_acquire_many_owned(self.weight(&body));
+        match (call, bytes) {
+            (Ok(call), Ok(bytes)) => {
+                let permits = Permits {
+                    _call: call,
+                    _bytes: bytes,
+                };
+                Ok(self.submit(api, body, policy, permits, None))
+            }
+            _ => Err((body, policy)),
+        }
+    }
+
+    fn submit(
+        self: &Arc<Self>,
+        api: Addr<ApiActor>,
+        body: Bytes,
+        policy: CallPolicy,
+        permits: Permits,
+        place: Option<&Place>,
+    ) -> Answering {
+        let cancel_on_drop = policy.cancel_on_drop;
+        let queue = place.map(|place| place.queue().clone());
+        let (call, answer) = Call::new(self, body, policy, Some(permits), queue);
+        let id = call.id;
+        api.do_send(Submit(call));
+        Answering {
+            answer,
+            guard: CancelGuard {
+                api: cancel_on_drop.then_some((api, id)),
+            },
+        }
+    }
+}
+
+/// The answer to a call that is with its actor. Dropping it leaves the call running, unless the call was made
+/// [`cancel_on_drop`](CallPolicy::cancel_on_drop).
+#[derive(Debug)]
+#[must_use = "dropping it is not to care for the answer"]
+pub struct Answering {
+    answer: oneshot::Receiver<Result<Bytes, CallError>>,
+    guard: CancelGuard,
+}
+
+impl Future for Answering {
+    type Output = Result<Bytes, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(context));
+        self.guard.api = None;
+        Poll::Ready(answer.unwrap_or_else(|_| Err(lost_reply())))
     }
 }
 
@@ -67,5 +133,13 @@ impl Drop for CancelGuard {
         if let Some((api, call)) = self.api.take() {
             api.do_send(Cancel(call));
         }
+    }
+}
+
+impl fmt::Debug for CancelGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelGuard")
+            .field("armed", &self.api.is_some())
+            .finish()
     }
 }

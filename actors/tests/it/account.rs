@@ -285,6 +285,39 @@ fn raw_messages_beyond_the_limit_are_given_back_and_others_wait() {
 }
 
 #[test]
+fn a_call_at_once_is_sent_or_given_back_and_goes_on_without_its_waiter() {
+    virtual_time(|| async {
+        let world = World::new().await;
+        let mut config = world.config("at_once", &Store::memory());
+        config.limits.calls = 1;
+        let account = world.engine.open(config).await.unwrap();
+        let body = config_call().to_bytes();
+        let at_once = |policy| account.invoke_at_once(body.clone(), policy);
+        at_once(CallPolicy::default()).unwrap().await.unwrap();
+
+        let operator = world.datacenter.operator();
+        operator.delay_answers("help.getConfig", Duration::from_secs(5), 2);
+        let answer = at_once(CallPolicy::default()).unwrap();
+        let (given_back, _) = at_once(CallPolicy::default()).unwrap_err();
+        assert_eq!(given_back, body, "the limit is reached");
+        drop(answer);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(account.calls_in_flight(), 1, "nobody waits, and it goes on");
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(account.calls_in_flight(), 0);
+
+        let mut policy = CallPolicy::default();
+        policy.cancel_on_drop = true;
+        drop(at_once(policy).unwrap());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(account.calls_in_flight(), 0, "cancelled");
+        account.shutdown(Duration::from_secs(5)).await;
+        let late = at_once(CallPolicy::default());
+        assert!(late.is_err(), "the account has ended");
+    });
+}
+
+#[test]
 fn r22_p10_dropped_calls_go_on_or_are_cancelled_and_nothing_leaks() {
     virtual_time(|| async {
         let world = World::new().await;

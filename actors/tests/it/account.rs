@@ -306,8 +306,10 @@ fn a_call_at_once_is_sent_or_given_back_and_goes_on_without_its_waiter() {
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!(account.calls_in_flight(), 0);
 
-        let mut policy = CallPolicy::default();
-        policy.cancel_on_drop = true;
+        let policy = CallPolicy {
+            cancel_on_drop: true,
+            ..CallPolicy::default()
+        };
         drop(at_once(policy).unwrap());
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(account.calls_in_flight(), 0, "cancelled");

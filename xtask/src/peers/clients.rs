@@ -10,6 +10,8 @@ use crate::{command, foreign, test::LIMIT};
 /// A client.
 pub(crate) struct Client {
     pub(crate) name: &'static str,
+    /// Whether it is of this repository.
+    pub(crate) ours: bool,
     /// An error means that this machine cannot run it.
     pub(crate) prepare: fn(&Path) -> Result<(), String>,
     pub(crate) command: fn(&Path) -> Command,
@@ -69,6 +71,7 @@ const SLOW: Amounts = Amounts {
 pub(crate) const CLIENTS: &[Client] = &[
     Client {
         name: "actogram",
+        ours: true,
         // Built already.
         prepare: |_| Ok(()),
         command: own,
@@ -79,7 +82,23 @@ pub(crate) const CLIENTS: &[Client] = &[
         remark: "",
     },
     Client {
+        name: "actogram-one-thread",
+        ours: true,
+        prepare: |_| Ok(()),
+        command: |root| {
+            let mut command = own(root);
+            command.arg("one-thread");
+            command
+        },
+        versions: |_| "the same, on its caller's thread".to_owned(),
+        amounts: FAST,
+        ready_keys: false,
+        without: &[],
+        remark: "actogram's engine has threads of its own, so that a call goes to another thread and back; in the second line it is `Engine::on_local_set`.",
+    },
+    Client {
         name: "grammers",
+        ours: false,
         prepare: |root| build(root, "grammers-client-measured"),
         command: |root| Command::new(built(root, "grammers-client-measured")),
         versions: |root| {
@@ -95,10 +114,11 @@ pub(crate) const CLIENTS: &[Client] = &[
             Scenario::Handshake,
             "the RSA keys of datacenters are compiled in, so it cannot agree on an auth key with another; it is given finished ones",
         )],
-        remark: "grammers speaks the full transport, the only one it has, and downloads part after part, the only way that needs no file; its channel of updates is made large enough to drop none.",
+        remark: "grammers runs on one thread, as in its examples, speaks the full transport, the only one it has, and downloads part after part, the only way that needs no file; its channel of updates is made large enough to drop none.",
     },
     Client {
         name: "gotd",
+        ours: false,
         prepare: prepare_go,
         command: |root| Command::new(root.join(PLACE).join("gotd-client")),
         versions: |root| {
@@ -116,6 +136,7 @@ pub(crate) const CLIENTS: &[Client] = &[
     },
     Client {
         name: "mtcute",
+        ours: false,
         prepare: |root| {
             foreign::ensure_node()?;
             foreign::install_node(&root.join("benches/clients/node"))
@@ -147,6 +168,7 @@ pub(crate) const CLIENTS: &[Client] = &[
     },
     Client {
         name: "Telethon",
+        ours: false,
         prepare: prepare_python,
         command: |root| python(root, "telethon_client.py"),
         versions: |root| {
@@ -160,6 +182,7 @@ pub(crate) const CLIENTS: &[Client] = &[
     },
     Client {
         name: "kurigram",
+        ours: false,
         prepare: prepare_python,
         command: |root| python(root, "kurigram_client.py"),
         versions: |root| {

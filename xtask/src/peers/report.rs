@@ -34,12 +34,13 @@ impl Bar {
 /// What a client was called, and what came of it.
 struct Row {
     name: &'static str,
+    ours: bool,
     versions: String,
     remark: &'static str,
     outcomes: Outcomes,
 }
 
-/// Everything that was measured in one run; the first client is ours.
+/// Everything that was measured in one run.
 pub(crate) struct Report {
     machine: String,
     /// The bare ciphers, over a GiB.
@@ -76,6 +77,7 @@ impl Report {
         }
         self.rows.push(Row {
             name: client.name,
+            ours: client.ours,
             versions: (client.versions)(root),
             remark: client.remark,
             outcomes,
@@ -208,55 +210,63 @@ impl Report {
     }
 
     fn bars(&self) -> Vec<Bar> {
-        let Some((own, peers)) = self.rows.split_first() else {
-            return Vec::new();
-        };
-        let of = |row: &Row, scenario, value: fn(&Outcome) -> f64| {
-            row.outcomes
-                .get(&scenario)
-                .and_then(|outcome| outcome.as_ref().ok())
-                .map(value)
-        };
-        let best = |scenario, value: fn(&Outcome) -> f64| {
-            let measured = peers
-                .iter()
-                .filter_map(|row| Some((of(row, scenario, value)?, row.name)));
-            measured.min_by(|(one, _), (other, _)| one.total_cmp(other))
-        };
-        let ratio = |what: &str, scenario, value: fn(&Outcome) -> f64| {
-            let found = of(own, scenario, value).zip(best(scenario, value));
-            let (measured, name) = found.map_or((None, "any peer"), |(own, (best, name))| {
-                (Some(own / best), name)
-            });
-            Bar {
-                what: format!("{what}, against the best peer's ({name})"),
-                measured,
-                most: 0.5,
-            }
-        };
         let user = |outcome: &Outcome| outcome.user * GIB / outcome.count;
         let call = |outcome: &Outcome| outcome.all / outcome.count;
-        let bare = self.bare.get(&Scenario::Download).map(user);
-        vec![
-            Bar {
+        let (one_by_one, in_flight) = (
+            "CPU of a call, one by one",
+            "CPU of a call, 1,000 in flight",
+        );
+        let mut ours = self.rows.iter().filter(|row| row.ours);
+        let mut bars = Vec::new();
+        if let Some(own) = ours.next() {
+            let bare = self.bare.get(&Scenario::Download).map(user);
+            bars.push(Bar {
                 what: "user CPU of a download, against `ige` and `sha2` over as many bytes"
                     .to_owned(),
-                measured: of(own, Scenario::Download, user)
+                measured: own
+                    .value(Scenario::Download, user)
                     .zip(bare)
                     .map(|(own, bare)| own / bare),
                 most: 1.3,
-            },
-            ratio("user CPU of a download", Scenario::Download, user),
-            ratio("CPU of a call, one by one", Scenario::Calls, call),
-            ratio("CPU of a call, 1,000 in flight", Scenario::InFlight, call),
-            Bar {
+            });
+            bars.push(self.against_best(own, "user CPU of a download", Scenario::Download, user));
+            bars.push(self.against_best(own, one_by_one, Scenario::Calls, call));
+            bars.push(self.against_best(own, in_flight, Scenario::InFlight, call));
+            let kib = |outcome: &Outcome| outcome.bytes.unwrap_or(f64::NAN) / 1024.0;
+            bars.push(Bar {
                 what: "KiB for an idle account".to_owned(),
-                measured: of(own, Scenario::Idle, |outcome| {
-                    outcome.bytes.unwrap_or(f64::NAN) / 1024.0
-                }),
+                measured: own.value(Scenario::Idle, kib),
                 most: 50.0,
-            },
-        ]
+            });
+        }
+        for other in ours {
+            let named = |what| format!("{what}, {}", other.versions);
+            bars.push(self.against_best(other, &named(one_by_one), Scenario::Calls, call));
+            bars.push(self.against_best(other, &named(in_flight), Scenario::InFlight, call));
+        }
+        bars
+    }
+
+    /// At most half of what the best of the others takes.
+    fn against_best(&self, own: &Row, what: &str, of: Scenario, value: fn(&Outcome) -> f64) -> Bar {
+        let peers = self.rows.iter().filter(|row| !row.ours);
+        let measured = peers.filter_map(|row| Some((row.value(of, value)?, row.name)));
+        let best = measured.min_by(|(one, _), (other, _)| one.total_cmp(other));
+        let found = own.value(of, value).zip(best);
+        let (measured, name) = found.map_or((None, "any peer"), |(own, (best, name))| {
+            (Some(own / best), name)
+        });
+        Bar {
+            what: format!("{what}, against the best peer's ({name})"),
+            measured,
+            most: 0.5,
+        }
+    }
+}
+
+impl Row {
+    fn value(&self, of: Scenario, value: impl Fn(&Outcome) -> f64) -> Option<f64> {
+        self.outcomes.get(&of)?.as_ref().ok().map(value)
     }
 }
 
@@ -374,6 +384,7 @@ mod tests {
     fn row(name: &'static str, outcomes: Outcomes) -> Row {
         Row {
             name,
+            ours: name == "own",
             versions: name.to_owned(),
             remark: "",
             outcomes,

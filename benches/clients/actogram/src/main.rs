@@ -10,33 +10,53 @@ use std::{
 };
 
 use actogram::{
-    Client, Settings,
+    Client, Engine, Settings,
     filters::incoming,
     prelude::*,
     tl::functions::{help::GetNearestDc, updates::GetState},
 };
 use actogram_store::Store;
 use measure::{Failure, Outcome, Task, ready, resident, say, task};
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::Notify,
+    task::{JoinSet, LocalSet},
+};
 
 /// How many calls are in flight together.
 const IN_FLIGHT: u64 = 1_000;
 
+/// By this argument everything of the client runs on the thread that uses it.
+const ONE_THREAD: &str = "one-thread";
+
 fn main() -> Result<(), Failure> {
+    if one_thread() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        return LocalSet::new().block_on(&runtime, work());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()?;
+    runtime.block_on(work())
+}
+
+fn one_thread() -> bool {
+    std::env::args().any(|argument| argument == ONE_THREAD)
+}
+
+async fn work() -> Result<(), Failure> {
     let task = task()?;
     let outcome = match task.scenario.as_str() {
-        "handshake" => runtime.block_on(handshakes(&task)),
-        "calls" => runtime.block_on(calls(&task)),
-        "in_flight" => runtime.block_on(in_flight(&task)),
-        "updates" => runtime.block_on(updates(&task)),
-        "download" => runtime.block_on(download(&task)),
-        "upload" => runtime.block_on(upload(&task)),
-        "idle" => runtime.block_on(idle(&task)),
-        "auth_keys" => return runtime.block_on(auth_keys(&task)),
+        "handshake" => handshakes(&task).await,
+        "calls" => calls(&task).await,
+        "in_flight" => in_flight(&task).await,
+        "updates" => updates(&task).await,
+        "download" => download(&task).await,
+        "upload" => upload(&task).await,
+        "idle" => idle(&task).await,
+        "auth_keys" => return auth_keys(&task).await,
         other => Err(format!("there is no scenario {other}").into()),
     };
     say(&outcome?)
@@ -50,7 +70,10 @@ async fn connect(task: &Task, store: Store, token: &str) -> Result<Client, Failu
     settings.bot_token = token.into();
     settings.account = if token.is_empty() { "nobody" } else { token }.to_owned();
     settings.network.obfuscated = false;
-    let builder = Client::from_settings(settings).store(store);
+    let mut builder = Client::from_settings(settings).store(store);
+    if one_thread() {
+        builder = builder.engine(Engine::on_local_set());
+    }
     Ok(builder
         .datacenter(task.dc, &task.address, &task.public_key)?
         .connect()

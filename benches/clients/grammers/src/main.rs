@@ -26,8 +26,8 @@ const IN_FLIGHT: u64 = 1_000;
 const UPDATES: NonZeroUsize = NonZeroUsize::new(1 << 20).unwrap();
 
 fn main() -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+    // As its own examples do.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let task = task()?;

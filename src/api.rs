@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix::Addr;
-use actogram_actors::{Account, Answering, ApiActor, CallPolicy};
+use actogram_actors::{Account, Answering, ApiActor, CallPolicy, Wrapper};
 use actogram_runtime::Failures;
 use actogram_tl::{Function, enums, functions, types};
 use bytes::Bytes;
@@ -54,6 +54,8 @@ struct Inner {
 #[derive(Clone)]
 pub struct Api {
     inner: Arc<Inner>,
+    /// What stands around each call.
+    wrapper: Wrapper,
 }
 
 impl Api {
@@ -80,6 +82,15 @@ impl Api {
                 #[cfg(feature = "http")]
                 http: crate::http::Lazy::new(network),
             }),
+            wrapper: Wrapper::None,
+        }
+    }
+
+    /// The same, whose calls are wrapped.
+    pub(crate) fn wrapped(&self, wrapper: Wrapper) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            wrapper,
         }
     }
 
@@ -417,12 +428,13 @@ impl Api {
         terms: Terms,
     ) -> Result<Answering, (Bytes, Terms)> {
         let Terms {
-            policy,
+            mut policy,
             place: None,
         } = terms
         else {
             return Err((body, terms));
         };
+        policy.wrapper = self.wrapper.clone();
         let given_back = |(body, policy)| {
             let place = None;
             (body, Terms { policy, place })
@@ -438,8 +450,9 @@ impl Api {
         &self,
         method: &str,
         body: Bytes,
-        Terms { policy, place }: Terms,
+        Terms { mut policy, place }: Terms,
     ) -> Result<Bytes> {
+        policy.wrapper = self.wrapper.clone();
         let (account, size, name) = (self.inner.account.clone(), body.len(), method.to_owned());
         let call = async move {
             let answer = match place {

@@ -26,6 +26,7 @@ mod peers;
 mod settings;
 mod snapshot;
 mod strands;
+mod takeout;
 pub mod text;
 pub mod transfers;
 
@@ -80,6 +81,7 @@ pub use peers::{
 };
 pub use settings::{CallSettings, DatacenterSettings, KeepRates, RateSettings, Secret, Settings};
 pub use snapshot::ClientSnapshot;
+pub use takeout::{Takeout, TakeoutRequest};
 pub use text::{Text, escape_html, escape_markdown_v2, html, markdown};
 
 /// What a program that runs an account needs: `use actogram::prelude::*`.

@@ -38,7 +38,7 @@ pub mod transfers;
 pub mod updates;
 
 pub use account::Account;
-pub use api::{Answering, ApiActor, CallPolicy, InvokeRaw, Place, Rate, Rates};
+pub use api::{Answering, ApiActor, CallPolicy, InvokeRaw, Place, Rate, Rates, Wrapper};
 pub use clock::{Clock, SystemClock};
 pub use config::{AccountConfig, CatchUp, ConnectLimits, DatacenterAddress, Limits};
 pub use connector::{Connecting, Connector, Io, NetworkConnector};

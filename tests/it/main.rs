@@ -41,6 +41,7 @@ mod snapshot;
 mod strands;
 #[path = "../support/mod.rs"]
 mod support;
+mod takeout;
 mod text_end_to_end;
 mod transfers;
 mod transfers_cdn;

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use actogram_tl::tables::{self, FunctionInfo, ResendClass};
+use actogram_tl::{
+    Encode as _, RawQuery, functions,
+    tables::{self, FunctionInfo, ResendClass},
+};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -31,6 +34,39 @@ pub struct CallPolicy {
     pub cancel_on_drop: bool,
     /// What happens if it is carried out twice, where the schema's own answer is wrong.
     pub resend: Option<ResendClass>,
+    /// In whose name it is made.
+    pub wrapper: Wrapper,
+}
+
+/// What stands around a call and says in whose name it is made (<https://core.telegram.org/api/invoking>).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wrapper {
+    /// The account's own, as usual.
+    #[default]
+    None,
+    /// As a part of the takeout with this id (<https://core.telegram.org/api/takeout>).
+    Takeout(i64),
+    /// In the name of whoever has connected the bot (<https://core.telegram.org/api/business#connected-bots>).
+    Business(Arc<str>),
+}
+
+impl Wrapper {
+    pub(crate) fn around(&self, body: Bytes) -> Bytes {
+        match self {
+            Self::None => body,
+            Self::Takeout(takeout_id) => functions::InvokeWithTakeout {
+                takeout_id: *takeout_id,
+                query: RawQuery(body),
+            }
+            .to_bytes(),
+            Self::Business(connection_id) => functions::InvokeWithBusinessConnection {
+                connection_id: connection_id.to_string(),
+                query: RawQuery(body),
+            }
+            .to_bytes(),
+        }
+    }
 }
 
 impl Default for CallPolicy {
@@ -40,6 +76,7 @@ impl Default for CallPolicy {
             flood_wait_limit: Duration::from_secs(30),
             cancel_on_drop: false,
             resend: None,
+            wrapper: Wrapper::None,
         }
     }
 }

@@ -524,7 +524,7 @@ impl ConnectionActor {
             self.early.push_back(call);
             return;
         }
-        let mut request = CallRequest::new(call.body.clone());
+        let mut request = CallRequest::new(call.policy.wrapper.around(call.body.clone()));
         request.resend = call.resend;
         // One that is not with the session any more, though its queue has it there, has been carried out.
         request.after = before.and_then(|before| self.ids.get(&before)).copied();

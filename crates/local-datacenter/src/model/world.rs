@@ -186,6 +186,8 @@ pub struct World {
     pub(crate) delayed_pushes: BTreeMap<(Duration, u64), Push>,
     pub(crate) online: BTreeMap<UserId, i32>,
     pub(crate) exported: Tickets,
+    /// The takeouts that have begun, by their logins.
+    pub(crate) takeouts: BTreeMap<AuthKeyId, i64>,
     /// Where numbers without an account have to register, if it is ordered.
     pub(crate) new_phones_at: Option<i32>,
     pub(crate) held: Vec<(UserId, Push)>,
@@ -255,6 +257,7 @@ impl World {
             delayed_pushes: BTreeMap::new(),
             online: BTreeMap::new(),
             exported: Tickets::new(),
+            takeouts: BTreeMap::new(),
             new_phones_at: None,
             held: Vec::new(),
             outcome: Outcome::default(),

@@ -245,8 +245,8 @@ impl World {
         if self.is_broken() {
             return Step::Answered(Err(internal("STORAGE_FAILED")), "any".to_owned());
         }
-        let query = match self.unwrap_query(context, body, without_updates, waited) {
-            Ok(Unwrapped::Query(query)) => query,
+        let (query, takeout) = match self.unwrap_query(context, body, without_updates, waited) {
+            Ok(Unwrapped::Query(query, takeout)) => (query, takeout),
             Ok(Unwrapped::Wait(after, query)) => return Step::Wait(after, query),
             Err(error) => return Step::Answered(Err(error), "wrapper".to_owned()),
         };
@@ -257,6 +257,10 @@ impl World {
             return Step::Answered(Err(error), format!("{id:08x}"));
         };
         let method = info.name;
+        if info.id == functions::account::FinishTakeoutSession::ID && !takeout {
+            let error = RpcError::new(403, "TAKEOUT_REQUIRED");
+            return Step::Answered(Err(error), method.to_owned());
+        }
         match self.execute(context, info.id, method, query) {
             Some(result) => Step::Answered(result, method.to_owned()),
             None => Step::Asked,
@@ -381,6 +385,7 @@ impl World {
     ) -> RpcResult<Unwrapped> {
         let mut query = body;
         let mut layer = None;
+        let mut takeout = false;
         for _ in 0..=MAX_WRAPPERS {
             let id = Reader::new(query.clone())
                 .peek_u32()
@@ -429,11 +434,19 @@ impl World {
                         None => wrapper.query.0,
                     }
                 }
-                functions::InvokeWithTakeout::ID => return Err(bad("TAKEOUT_INVALID")),
+                functions::InvokeWithTakeout::ID => {
+                    let wrapper: functions::InvokeWithTakeout = decode(query)?;
+                    let login = self.state.identity(context.auth_key_id);
+                    if self.takeouts.get(&login) != Some(&wrapper.takeout_id) {
+                        return Err(bad("TAKEOUT_INVALID"));
+                    }
+                    takeout = true;
+                    wrapper.query.0
+                }
                 functions::InvokeWithBusinessConnection::ID => {
                     return Err(bad("BUSINESS_CONNECTION_INVALID"));
                 }
-                _ => return Ok(Unwrapped::Query(query)),
+                _ => return Ok(Unwrapped::Query(query, takeout)),
             };
         }
         Err(bad("INPUT_FETCH_ERROR"))
@@ -479,7 +492,8 @@ pub(crate) fn invoke_as(
 }
 
 enum Unwrapped {
-    Query(Bytes),
+    /// And whether it is a part of a takeout.
+    Query(Bytes, bool),
     Wait(Vec<i64>, Bytes),
 }
 

@@ -22,6 +22,7 @@ mod publish;
 mod queries;
 mod routes;
 mod stats;
+mod takeout;
 mod temporary_keys;
 mod update_faults;
 mod updates;

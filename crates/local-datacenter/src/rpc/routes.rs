@@ -9,7 +9,7 @@ use super::dispatch::answer;
 use super::errors::RpcResult;
 use super::{
     account, auth, bots, cdn, channels, contacts, help, langpack, messages, migration, password,
-    stats, temporary_keys, updates, uploads, users,
+    stats, takeout, temporary_keys, updates, uploads, users,
 };
 
 /// Who may call a method.
@@ -53,10 +53,12 @@ macro_rules! routes {
 
 routes! {
     account::CheckUsername => account::check_username,
+    account::FinishTakeoutSession => takeout::finish_takeout_session,
     account::GetAuthorizations => account::get_authorizations,
     account::GetContentSettings => account::get_content_settings,
     account::GetNotifySettings => account::get_notify_settings,
     account::GetPassword => password::get_password,
+    account::InitTakeoutSession => takeout::init_takeout_session,
     account::ResetAuthorization => account::reset_authorization,
     account::UpdatePasswordSettings => password::update_password_settings,
     account::UpdateProfile => account::update_profile,

@@ -1,6 +1,8 @@
 //! A bot as one value: a method for each kind of update.
 
-use crate::{CallbackQuery, Cx, Deleted, Error, InlineQuery, Msg, Result, ServiceMsg, Update};
+use crate::{
+    Album, CallbackQuery, Cx, Deleted, Error, InlineQuery, Msg, Result, ServiceMsg, Update,
+};
 
 /// Handles the updates of an account; give it to [`Client::event_handler`](crate::Client::event_handler).
 ///
@@ -64,6 +66,21 @@ pub trait EventHandler: 'static {
     /// A new message of somebody else.
     async fn on_message(&self, cx: Cx, message: Msg) -> Result<()> {
         let _ = (cx, message);
+        Ok(())
+    }
+
+    /// Whether messages of albums of somebody else come together, to [`on_album`](Self::on_album). They wait for each other
+    /// then: 0.7 s after the last one the album is taken for whole.
+    fn takes_albums(&self) -> bool {
+        false
+    }
+
+    /// An album of somebody else, where [`takes_albums`](Self::takes_albums) says so. As given, its messages are handed to
+    /// [`on_message`](Self::on_message) in order.
+    async fn on_album(&self, cx: Cx, album: Album) -> Result<()> {
+        for message in album.messages() {
+            self.on_message(cx.clone(), message.clone()).await?;
+        }
         Ok(())
     }
 

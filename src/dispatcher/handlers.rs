@@ -137,7 +137,28 @@ impl<H: EventHandler> Handle for Events<H> {
         cx: Cx,
         update: &Update,
     ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        let in_album = || {
+            let message = update.message();
+            message
+                .is_some_and(|it| !it.outgoing() && !it.is_edit() && it.raw().grouped_id.is_some())
+        };
+        if self.0.takes_albums() && in_album() {
+            return None;
+        }
         Some(handled(self.0.on_any(cx, update.clone())))
+    }
+
+    fn handle_album<'a>(
+        &'a self,
+        cx: Cx,
+        album: &Album,
+    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
+        let takes = self.0.takes_albums();
+        takes.then(|| handled(self.0.on_album(cx, album.clone())))
+    }
+
+    fn wants_albums(&self) -> bool {
+        self.0.takes_albums()
     }
 
     fn failed<'a>(&'a self, cx: Cx, failure: &'a Failure) -> Option<LocalFuture<'a, ()>> {

@@ -104,3 +104,62 @@ async fn what_a_middleware_keeps_away_is_no_album_either() {
     until("the twin is handled", || *albums.lock().unwrap() == 1).await;
     room.end().await;
 }
+
+/// Takes albums as a whole, or as the default does.
+struct Gatherer {
+    whole: bool,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl EventHandler for Gatherer {
+    fn takes_albums(&self) -> bool {
+        true
+    }
+
+    async fn on_album(&self, cx: Cx, album: Album) -> Result<()> {
+        let count = album.messages().len();
+        self.seen.lock().unwrap().push(format!("album of {count}"));
+        if self.whole {
+            return Err(Error::user("no more"));
+        }
+        for message in album.messages() {
+            self.on_message(cx.clone(), message.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn on_message(&self, _cx: Cx, message: Msg) -> Result<()> {
+        self.seen.lock().unwrap().push(message.text().to_owned());
+        Ok(())
+    }
+
+    async fn on_error(&self, _cx: Cx, update: Option<&Update>, error: &Error) {
+        assert!(update.is_some());
+        self.seen.lock().unwrap().push(error.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_handler_takes_albums_if_it_says_so() {
+    for whole in [true, false] {
+        let room = Room::new(if whole { 2295 } else { 2296 }).await;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = seen.clone();
+        room.bot.event_handler(Gatherer { whole, seen: told });
+        let (api, to_bot) = (room.ann.api(), PeerId::User(room.bot_id));
+        api.send_message(to_bot, "before").await.unwrap();
+        api.send_album(to_bot, items(3)).await.unwrap();
+        let expected: &[&str] = match whole {
+            true => &["before", "album of 3", "no more"],
+            false => &["before", "album of 3", "number 0", "number 1", "number 2"],
+        };
+        until("all is handled", || {
+            seen.lock().unwrap().len() >= expected.len()
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        assert_eq!(*seen.lock().unwrap(), expected);
+        let report = room.bot.shutdown(HANG).await;
+        assert!(report.is_clean(), "{report:?}");
+    }
+}

@@ -114,7 +114,7 @@ pub(crate) const CLIENTS: &[Client] = &[
             Scenario::Handshake,
             "the RSA keys of datacenters are compiled in, so it cannot agree on an auth key with another; it is given finished ones",
         )],
-        remark: "grammers runs on one thread, as in its examples, speaks the full transport, the only one it has, and downloads part after part, the only way that needs no file; its channel of updates is made large enough to drop none.",
+        remark: "grammers runs on one thread, as in its examples, speaks the full transport, the only one it has, and downloads part after part, the only way that needs no file; its channel of updates is made large enough to drop none. It tries to pack each part it uploads, as Telethon does.",
     },
     Client {
         name: "gotd",

@@ -62,6 +62,18 @@ impl Outcome {
         })
     }
 
+    /// Of two runs of the same, the one that cost the client less; one that failed only if both did.
+    pub(crate) fn cheaper(
+        one: Result<Self, String>,
+        other: Result<Self, String>,
+    ) -> Result<Self, String> {
+        match (one, other) {
+            (Ok(one), Ok(other)) if one.all <= other.all => Ok(one),
+            (Ok(one), Err(_)) => Ok(one),
+            (_, other) => other,
+        }
+    }
+
     /// For whoever watches the run.
     pub(crate) fn line(&self) -> String {
         format!(
@@ -222,6 +234,23 @@ pub(crate) async fn measure(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cheaper_run_counts_and_a_failed_one_only_if_there_is_no_other() {
+        let run = |all| {
+            Ok(Outcome {
+                all,
+                ..Outcome::default()
+            })
+        };
+        let failed = || Err("failed".to_owned());
+        let cheaper = |one, other| Outcome::cheaper(one, other).map(|outcome| outcome.all);
+        assert_eq!(cheaper(run(1.0), run(2.0)), Ok(1.0));
+        assert_eq!(cheaper(run(2.0), run(1.0)), Ok(1.0));
+        assert_eq!(cheaper(failed(), run(2.0)), Ok(2.0));
+        assert_eq!(cheaper(run(2.0), failed()), Ok(2.0));
+        assert_eq!(cheaper(failed(), failed()), Err("failed".to_owned()));
+    }
 
     #[test]
     fn the_times_of_a_process_are_found_whatever_its_name() {

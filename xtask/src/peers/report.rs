@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{ACCOUNTS, Outcomes, Scenario, clients::Client, process::Outcome};
+use super::{ACCOUNTS, CALL_RUNS, Outcomes, Scenario, clients::Client, process::Outcome};
 
 const GIB: f64 = 1_073_741_824.0;
 
@@ -154,7 +154,7 @@ impl Report {
         );
         text.push('\n');
         text += &format!(
-            "An idle account is the mean of {} of {ACCOUNTS} in one process. ",
+            "Calls: the cheapest of {CALL_RUNS} runs. An idle account is the mean of {} of {ACCOUNTS} in one process. ",
             ACCOUNTS - 1
         );
         let remarks = self

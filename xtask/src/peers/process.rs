@@ -9,6 +9,11 @@ use std::{
     time::Duration,
 };
 
+use rustix::{
+    io::Errno,
+    process::Pid,
+    thread::{CpuSet, sched_setaffinity},
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -177,6 +182,29 @@ impl Answering {
         }
     }
 
+    /// Lets the process run on this core only, or on all.
+    fn run_on(&self, core: Option<usize>) -> Result<(), String> {
+        let mut cores = CpuSet::new();
+        match core {
+            Some(core) => cores.set(core),
+            None => (0..CpuSet::MAX_CPU).for_each(|core| cores.set(core)),
+        }
+        let process = self.child.id().unwrap_or_default();
+        let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+        let threads = threads.map_err(|error| format!("threads of {process}: {error}"))?;
+        for thread in threads.flatten() {
+            let number = thread.file_name().to_string_lossy().parse().ok();
+            // One that has ended meanwhile needs no core.
+            if let Some(thread) = number.and_then(Pid::from_raw)
+                && let Err(error) = sched_setaffinity(Some(thread), &cores)
+                && error != Errno::SRCH
+            {
+                return Err(format!("a core for {process}: {error}"));
+            }
+        }
+        Ok(())
+    }
+
     /// CPU seconds of the process so far.
     fn cpu(&self) -> f64 {
         let process = self.child.id().unwrap_or_default();
@@ -208,13 +236,34 @@ pub(crate) async fn auth_keys(command: Command, task: &Value) -> Result<Value, S
     Ok(made.told)
 }
 
+/// As [`measure`], client and server having one core for both: for work at which they take turns. On two, what one wakes the
+/// other up by may cost more than the work, or not, as the scheduler likes.
+pub(crate) async fn measure_on_one_core(
+    command: Command,
+    task: &Value,
+    server: &mut Answering,
+) -> Result<Outcome, String> {
+    let client = Answering::start(command, Some(task)).await?;
+    client.run_on(Some(0))?;
+    server.run_on(Some(0))?;
+    let outcome = run(client, Some((&mut *server, None))).await;
+    server.run_on(None)?;
+    outcome
+}
+
 /// Has a client do a task, against a server that gets an order when the client is ready.
 pub(crate) async fn measure(
     command: Command,
     task: &Value,
+    server: Option<(&mut Answering, Option<Value>)>,
+) -> Result<Outcome, String> {
+    run(Answering::start(command, Some(task)).await?, server).await
+}
+
+async fn run(
+    mut client: Answering,
     mut server: Option<(&mut Answering, Option<Value>)>,
 ) -> Result<Outcome, String> {
-    let mut client = Answering::start(command, Some(task)).await?;
     if client.told != json!({"ready": true}) {
         return Err(format!("it said {} instead of being ready", client.told));
     }

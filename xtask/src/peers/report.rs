@@ -154,7 +154,7 @@ impl Report {
         );
         text.push('\n');
         text += &format!(
-            "Calls: the cheapest of {CALL_RUNS} runs. An idle account is the mean of {} of {ACCOUNTS} in one process. ",
+            "Calls: the cheapest of {CALL_RUNS} runs; one by one, client and datacenter take turns on one core. An idle account is the mean of {} of {ACCOUNTS} in one process. ",
             ACCOUNTS - 1
         );
         let remarks = self

@@ -54,9 +54,9 @@ pub use calls::{
 };
 pub use client::Client;
 pub use dispatcher::{
-    Ask, AskError, Cx, EventHandler, Failure, GetUpdates, HandlerHandle, IntoPropagation,
-    NewUpdate, Next, Order, PollError, PolledUpdate, Poller, Propagation, Router, State,
-    StateError,
+    Ask, AskError, Cx, EventHandler, Failure, GetUpdates, HandlerHandle, HandlerInfo, HandlerKind,
+    IntoPropagation, NewUpdate, Next, Order, PollError, PolledUpdate, Poller, Propagation, Router,
+    State, StateError,
 };
 #[cfg(feature = "http")]
 pub use dispatcher::{Webhook, WebhookError};

@@ -36,8 +36,28 @@ impl HandlerId {
     }
 }
 
+/// What a handler was registered as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HandlerKind {
+    /// [`Client::on_update`](crate::Client::on_update).
+    Update,
+    /// [`Client::on_message`](crate::Client::on_message).
+    Message,
+    /// [`Client::on_album`](crate::Client::on_album).
+    Album,
+    /// [`Client::event_handler`](crate::Client::event_handler).
+    Events,
+    /// [`Client::on`](crate::Client::on), alone or in a [`Router`].
+    Filter,
+    /// A webhook.
+    Webhook,
+}
+
 /// A handler, whatever it was registered as.
 pub(super) trait Handle {
+    fn kind(&self) -> HandlerKind;
+
     fn start<'a>(&'a self, _cx: Cx) -> LocalFuture<'a, Result<()>> {
         Box::pin(async { Ok(()) })
     }
@@ -82,6 +102,10 @@ pub(super) trait Handle {
 pub(super) struct OnUpdate<F>(pub(super) F);
 
 impl<F: AsyncFn(Cx, Update) -> Result<()>> Handle for OnUpdate<F> {
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::Update
+    }
+
     fn handle<'a>(
         &'a self,
         cx: Cx,
@@ -94,6 +118,10 @@ impl<F: AsyncFn(Cx, Update) -> Result<()>> Handle for OnUpdate<F> {
 pub(super) struct OnMessage<F>(pub(super) F);
 
 impl<F: AsyncFn(Cx, Msg) -> Result<()>> Handle for OnMessage<F> {
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::Message
+    }
+
     fn handle<'a>(
         &'a self,
         cx: Cx,
@@ -108,6 +136,10 @@ impl<F: AsyncFn(Cx, Msg) -> Result<()>> Handle for OnMessage<F> {
 pub(super) struct OnAlbum<F>(pub(super) F);
 
 impl<F: AsyncFn(Cx, Album) -> Result<()>> Handle for OnAlbum<F> {
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::Album
+    }
+
     fn handle<'a>(&'a self, _: Cx, _: &Update) -> Option<LocalFuture<'a, Result<Propagation>>> {
         None
     }
@@ -128,6 +160,10 @@ impl<F: AsyncFn(Cx, Album) -> Result<()>> Handle for OnAlbum<F> {
 pub(super) struct Events<H>(pub(super) H);
 
 impl<H: EventHandler> Handle for Events<H> {
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::Events
+    }
+
     fn start<'a>(&'a self, cx: Cx) -> LocalFuture<'a, Result<()>> {
         Box::pin(self.0.on_start(cx))
     }
@@ -190,6 +226,10 @@ where
     F: AsyncFn(Cx, M::Output) -> Result<R>,
     R: IntoPropagation,
 {
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::Filter
+    }
+
     fn handle<'a>(
         &'a self,
         cx: Cx,
@@ -274,6 +314,14 @@ impl Entry {
             last,
         ))
     }
+}
+
+/// A handler in a list.
+pub(super) struct Listed {
+    pub(super) id: HandlerId,
+    pub(super) kind: HandlerKind,
+    pub(super) group: i32,
+    pub(super) starting: bool,
 }
 
 type Install = Box<dyn FnOnce(HandlerId, &mut Vec<Rc<Entry>>) + Send>;
@@ -394,6 +442,23 @@ impl Handlers {
             entry.removed.set(true);
         }
         *self.entries.borrow_mut() = Rc::new(stay);
+    }
+
+    /// Those there are, in the order in which they are asked, then those that have not started.
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let listed = |entry: &Rc<Entry>, starting| Listed {
+            id: entry.id,
+            kind: entry.handler.kind(),
+            group: entry.group,
+            starting,
+        };
+        let entries = self.entries.borrow();
+        let starting = self.starting.borrow();
+        let starting = starting.iter().filter(|entry| !entry.removed.get());
+        let started = entries.iter().map(|entry| listed(entry, false));
+        started
+            .chain(starting.map(|entry| listed(entry, true)))
+            .collect()
     }
 
     pub(super) fn wrap(&self, middleware: Rc<dyn Middleware>) {

@@ -24,6 +24,7 @@ pub(crate) use dialogue::current as current_state;
 pub use dialogue::{State, StateError};
 pub use event_handler::EventHandler;
 pub use failure::Failure;
+pub use handlers::HandlerKind;
 pub(crate) use handlers::Handlers;
 pub use middleware::Next;
 pub use order::Order;
@@ -31,7 +32,7 @@ pub(crate) use order::Queues;
 pub(crate) use poller::PollQueue;
 pub use poller::{GetUpdates, PollError, PolledUpdate, Poller};
 pub use propagation::{IntoPropagation, Propagation};
-pub use register::HandlerHandle;
+pub use register::{HandlerHandle, HandlerInfo};
 pub use router::Router;
 #[cfg(feature = "http")]
 pub use webhook::{Webhook, WebhookError};

@@ -2,15 +2,15 @@
 
 use std::{fmt, rc::Rc};
 
-use actix::{Addr, Handler, Message, Recipient};
+use actix::{Addr, AsyncContext as _, Handler, Message, Recipient};
 
 use super::{
     Cx, DispatcherActor, EventHandler, Failure, Handlers, IntoPropagation, NewUpdate, Next, Poller,
     Router, failure,
-    handlers::{HandlerId, Registration},
+    handlers::{HandlerId, HandlerKind, Listed, Registration},
     middleware,
 };
-use crate::{Album, Client, Msg, PeerRef, Result, Update, filters::Matcher};
+use crate::{Album, Client, Error, Msg, PeerRef, Result, Update, filters::Matcher};
 
 impl Client {
     /// Handles every update with a closure, whoever else handles it.
@@ -85,6 +85,16 @@ impl Client {
         self.register(Registration::events(handler))
     }
 
+    /// The handlers there are: in the order in which an update is offered to them, then those whose `on_start` is not through.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if the client has ended.
+    pub async fn handlers(&self) -> Result<Vec<HandlerInfo>> {
+        let dispatcher = self.dispatcher.addr().clone();
+        let listed = dispatcher.send(ListHandlers).await;
+        listed.map_err(|error| Error::Engine(format!("handlers cannot be listed: {error}")))
+    }
+
     /// Puts this around the handling of every update, inside of what was put there before. `next.run(cx, update)` hands
     /// the update to the handlers; without it none sees the update, which counts as handled.
     ///
@@ -156,6 +166,43 @@ impl HandlerHandle {
     /// end. Once they are gone it does nothing.
     pub fn remove(&self) {
         self.dispatcher.do_send(Unregister(self.id));
+    }
+}
+
+/// A handler that a client has; see [`Client::handlers`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HandlerInfo {
+    /// Takes it away, with all that was registered at once with it.
+    pub handle: HandlerHandle,
+    /// What it was registered as.
+    pub kind: HandlerKind,
+    /// The group it stands in; see [`Router`].
+    pub group: i32,
+    /// Its `on_start` is not through: no update is offered to it yet.
+    pub starting: bool,
+}
+
+/// Asks for the list.
+#[derive(Message)]
+#[rtype(result = "Vec<HandlerInfo>")]
+struct ListHandlers;
+
+impl Handler<ListHandlers> for DispatcherActor {
+    type Result = Vec<HandlerInfo>;
+
+    fn handle(&mut self, ListHandlers: ListHandlers, ctx: &mut Self::Context) -> Vec<HandlerInfo> {
+        let dispatcher = ctx.address();
+        let info = |it: Listed| HandlerInfo {
+            handle: HandlerHandle {
+                id: it.id,
+                dispatcher: dispatcher.clone(),
+            },
+            kind: it.kind,
+            group: it.group,
+            starting: it.starting,
+        };
+        self.handlers.list().into_iter().map(info).collect()
     }
 }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Cx, LocalFuture, Propagation, handlers::Handle, handlers::Registration};
+use super::{
+    Cx, HandlerKind, LocalFuture, Propagation,
+    handlers::{Handle, Registration},
+};
 use crate::{
     Client, HandlerHandle, Result, Secret, Update,
     http::{HttpError, reqwest},
@@ -128,6 +131,10 @@ impl Webhook {
 }
 
 impl Handle for Webhook {
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::Webhook
+    }
+
     fn handle<'a>(
         &'a self,
         cx: Cx,

@@ -482,3 +482,60 @@ fn s27_failures_of_event_handlers_are_reported_as_well() {
         scene.end().await;
     });
 }
+
+/// Waits in its start until it is let go.
+struct Slow(std::sync::Arc<tokio::sync::Semaphore>);
+
+impl EventHandler for Slow {
+    async fn on_start(&self, _cx: Cx) -> Result<()> {
+        let _ = self.0.acquire().await;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_handlers_there_are_can_be_listed_and_taken_away_by_the_list() {
+    use actogram::HandlerKind as K;
+    let datacenter = crate::support::datacenter().await;
+    let (bot, _) = crate::support::bot(&datacenter, "listed_bot").await;
+    let kinds = async || {
+        let listed = bot.handlers().await.unwrap();
+        let kinds = listed.iter().map(|it| (it.kind, it.group, it.starting));
+        kinds.collect::<Vec<_>>()
+    };
+    assert_eq!(kinds().await, []);
+    bot.on_message(async |_cx, _message| Ok(()));
+    bot.on_update(async |_cx, _update| Ok(()));
+    let handler = async |_cx: Cx, _message: Msg| Ok(());
+    bot.router(
+        Router::new()
+            .group(5)
+            .on(incoming(), handler)
+            .on(private(), handler),
+    );
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    bot.event_handler(Slow(gate.clone()));
+    let before = [
+        (K::Message, 0, false),
+        (K::Update, 0, false),
+        (K::Filter, 5, false),
+        (K::Filter, 5, false),
+        (K::Events, 0, true),
+    ];
+    assert_eq!(kinds().await, before);
+    gate.add_permits(1);
+    while kinds().await.iter().any(|(_, _, starting)| *starting) {
+        tokio::task::yield_now().await;
+    }
+    // By one of those that were registered at once, all of them go.
+    let listed = bot.handlers().await.unwrap();
+    let routed = listed.iter().find(|it| it.kind == K::Filter).unwrap();
+    routed.handle.remove();
+    let after = [
+        (K::Message, 0, false),
+        (K::Update, 0, false),
+        (K::Events, 0, false),
+    ];
+    assert_eq!(kinds().await, after);
+    bot.shutdown(crate::support::HANG).await;
+}

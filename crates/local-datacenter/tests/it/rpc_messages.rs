@@ -461,6 +461,76 @@ fn dialogs_are_paged_newest_first() {
     assert!(matches!(all, enums::messages::Dialogs::Dialogs(_)));
 }
 
+/// Private chats and channels in one second: numbers of messages say nothing of the order between them.
+#[test]
+fn dialogs_of_one_second_are_paged_by_their_peers() {
+    let mut rig = Rig::new();
+    let (mut me, my_id) = rig.person("Me");
+    for n in 0..6 {
+        let (mut other, _) = rig.person("Other");
+        rig.set_username(&mut other, &format!("other{n}"));
+        let peer = rig.input_peer(&mut me, &format!("other{n}"));
+        rig.call(&mut me, &send_message(&peer, "hi", n + 1))
+            .unwrap();
+        let title = format!("channel {n}");
+        operate(&mut rig, |operator| {
+            operator.create_channel(my_id, &[], &title, false).unwrap()
+        });
+    }
+    let (mut seen, mut request) = (Vec::new(), get_dialogs(4, 0, 0));
+    loop {
+        let page = rig.call(&mut me, &request).unwrap();
+        let list = dialog_list(&page);
+        let Some(last) = list.last() else {
+            break;
+        };
+        seen.extend(list.iter().map(|dialog| dialog.peer.clone()));
+        assert!(seen.len() <= 12, "no page comes again");
+        let enums::messages::Dialogs::DialogsSlice(slice) = &page else {
+            panic!("{page:?}")
+        };
+        request.offset_date = slice.messages.iter().map(date_of).next_back().unwrap();
+        request.offset_id = last.top_message;
+        request.offset_peer = match &last.peer {
+            enums::Peer::PeerUser(peer) => {
+                let user = slice.users.iter().find_map(|user| match user {
+                    enums::User::User(user) if user.id == peer.user_id => user.access_hash,
+                    _ => None,
+                });
+                types::InputPeerUser {
+                    user_id: peer.user_id,
+                    access_hash: user.unwrap(),
+                }
+                .into()
+            }
+            enums::Peer::PeerChannel(peer) => {
+                let channel = slice.chats.iter().find_map(|chat| match chat {
+                    enums::Chat::Channel(chat) if chat.id == peer.channel_id => chat.access_hash,
+                    _ => None,
+                });
+                types::InputPeerChannel {
+                    channel_id: peer.channel_id,
+                    access_hash: channel.unwrap(),
+                }
+                .into()
+            }
+            other => panic!("{other:?}"),
+        };
+    }
+    assert_eq!(seen.len(), 12);
+    for (at, peer) in seen.iter().enumerate() {
+        assert!(!seen[..at].contains(peer), "each once");
+    }
+}
+
+fn date_of(message: &enums::Message) -> i32 {
+    match message {
+        enums::Message::Message(message) => message.date,
+        enums::Message::MessageService(message) => message.date,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn drafts_go_to_the_other_sessions() {
     let mut p = pair();

@@ -123,9 +123,21 @@ pub(in crate::rpc) fn get_dialogs(
             Ordering::Greater => false,
         }
     };
+    // Channels count their messages by themselves: within one second only the peer tells where the former page ended.
+    let last = call.input_peer(&request.offset_peer).ok();
+    let last = last.and_then(|last| {
+        let place = all.iter().position(|(_, _, key)| *key == last)?;
+        let (date, top, _) = all.get(place)?;
+        ((*date, *top) == (offset_date, offset_id)).then_some(place)
+    });
     let page: Vec<PeerKey> = all
         .iter()
-        .filter(after)
+        .enumerate()
+        .filter(|(place, entry)| match last {
+            Some(last) => *place > last,
+            None => after(entry),
+        })
+        .map(|(_, entry)| entry)
         .take(limit)
         .map(|(_, _, key)| *key)
         .collect();

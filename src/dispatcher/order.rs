@@ -13,7 +13,7 @@ use std::{
 use actogram_actors::Done;
 use futures_util::FutureExt;
 use tokio::{
-    sync::{RwLock, Semaphore},
+    sync::{Mutex, Notify, Semaphore},
     task::spawn_local,
 };
 
@@ -62,10 +62,23 @@ pub(crate) struct Queues {
     lanes: RefCell<BTreeMap<Lane, VecDeque<Item>>>,
     next: RefCell<u64>,
     at_once: Semaphore,
-    /// Jobs share it, a barrier has it alone. It is fair: what comes after a barrier waits for it.
-    gate: RwLock<()>,
+    /// How many keep jobs from beginning.
+    holds: Cell<usize>,
+    released: Notify,
+    /// Those that hold come one after another.
+    holding: Mutex<()>,
     closed: Cell<bool>,
     waits: Waits,
+}
+
+/// Keeps jobs from beginning.
+struct Hold(Rc<Queues>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.holds.set(self.0.holds.get() - 1);
+        self.0.released.notify_waiters();
+    }
 }
 
 impl Queues {
@@ -80,7 +93,9 @@ impl Queues {
             lanes: RefCell::default(),
             next: RefCell::new(0),
             at_once: Semaphore::new(at_once),
-            gate: RwLock::new(()),
+            holds: Cell::new(0),
+            released: Notify::new(),
+            holding: Mutex::new(()),
             closed: Cell::new(false),
             waits: Waits::default(),
         })
@@ -186,13 +201,24 @@ impl Queues {
         None
     }
 
-    /// Runs `job` alone: after what runs now, before what is pushed from now on.
-    pub(crate) fn barrier(self: &Rc<Self>, job: impl Future<Output = ()> + 'static) {
-        let queues = self.clone();
+    /// Runs `job` before everything that has not begun yet. What has goes on meanwhile: a conversation may last for hours.
+    pub(crate) fn before_others(self: &Rc<Self>, job: impl Future<Output = ()> + 'static) {
+        self.holds.set(self.holds.get() + 1);
+        let hold = Hold(self.clone());
         spawn_local(async move {
-            let _alone = queues.gate.write().await;
+            let _turn = hold.0.holding.lock().await;
             job.await;
         });
+    }
+
+    async fn released(&self) {
+        loop {
+            let released = self.released.notified();
+            if self.holds.get() == 0 {
+                return;
+            }
+            released.await;
+        }
     }
 
     /// Begins no further job, and drops those that wait.
@@ -208,7 +234,7 @@ impl Queues {
             {
                 // The semaphore is never closed, so this cannot fail.
                 let _permit = self.at_once.acquire().await.ok();
-                let _shared = self.gate.read().await;
+                self.released().await;
                 if self.closed.get() {
                     return;
                 }
@@ -318,24 +344,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_barrier_separates_before_from_after() {
+    async fn what_comes_before_others_waits_for_nobody_and_nothing_begins_meanwhile() {
         LocalSet::new()
             .run_until(async {
                 let queues = Queues::new(Order::PerChat);
                 let log = Rc::new(RefCell::new(Vec::new()));
-                let job = |name: &'static str| {
+                let started = tokio::time::Instant::now();
+                let job = |name: &'static str, seconds| {
                     let log = log.clone();
                     async move {
-                        sleep(Duration::from_secs(1)).await;
-                        log.borrow_mut().push(name);
+                        sleep(Duration::from_secs(seconds)).await;
+                        log.borrow_mut().push((name, started.elapsed().as_secs()));
                     }
                 };
-                queues.push_job(None, job("before"));
-                sleep(Duration::ZERO).await;
-                queues.barrier(job("barrier"));
-                queues.push_job(Some(PeerId::User(1)), job("after"));
-                sleep(Duration::from_secs(10)).await;
-                assert_eq!(log.take(), ["before", "barrier", "after"]);
+                // As a conversation, which waits for somebody.
+                queues.push_job(None, job("long", 60));
+                sleep(Duration::from_millis(1)).await;
+                queues.before_others(job("first", 1));
+                queues.before_others(job("second", 1));
+                queues.before_others(async { panic!("in a start") });
+                queues.push_job(Some(PeerId::User(1)), job("after", 1));
+                queues.push_job(None, job("behind", 1));
+                sleep(Duration::from_secs(100)).await;
+                let expected = [("first", 1), ("second", 2), ("after", 3), ("long", 60)];
+                assert_eq!(log.borrow()[..4], expected);
+                assert_eq!(log.borrow()[4..], [("behind", 61)]);
             })
             .await;
     }

@@ -230,7 +230,7 @@ impl Handler<Register> for DispatcherActor {
         handlers.announce(&entries);
         // `on_start` comes before the first update, so nothing is handled until it is through.
         self.queues
-            .barrier(async move { handlers.start_and_add(entries, cx).await });
+            .before_others(async move { handlers.start_and_add(entries, cx).await });
     }
 }
 

@@ -517,3 +517,45 @@ fn a_shutdown_tells_who_waits_that_no_answer_will_come() {
 }
 
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
+
+/// Counts how often it was started, and what it sees.
+struct Late(Arc<Mutex<Vec<String>>>);
+
+impl EventHandler for Late {
+    async fn on_start(&self, _cx: Cx) -> Result<()> {
+        self.0.lock().unwrap().push("started".to_owned());
+        Ok(())
+    }
+
+    async fn on_message(&self, _cx: Cx, message: Msg) -> Result<()> {
+        self.0.lock().unwrap().push(message.text().to_owned());
+        Ok(())
+    }
+}
+
+/// A conversation may last for hours: handlers that are added meanwhile start at once, and other chats go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_is_added_does_not_wait_for_conversations() {
+    let room = crate::support::room::Room::new(2310).await;
+    room.bot.on(
+        incoming() & command("talk"),
+        async |cx: Cx, command: Command| {
+            let asked = cx.ask(command.message().chat(), "and?");
+            let answer = asked.timeout(Duration::from_secs(3600)).await?;
+            answer.reply("so that is it").await.map(drop)
+        },
+    );
+    let (ann, bob, bot) = (room.ann.api(), room.bob.api(), PeerId::User(room.bot_id));
+    ann.send_message(bot, "/talk").await.unwrap();
+    let ann_inbox = room.ann_inbox;
+    assert_eq!(ann_inbox.next().await.text(), "and?");
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    room.bot.event_handler(Late(seen.clone()));
+    until("it is started", || !seen.lock().unwrap().is_empty()).await;
+    bob.send_message(bot, "meanwhile").await.unwrap();
+    until("the other chat goes on", || seen.lock().unwrap().len() == 2).await;
+    assert_eq!(*seen.lock().unwrap(), ["started", "meanwhile"]);
+    ann.send_message(bot, "the end").await.unwrap();
+    assert_eq!(ann_inbox.next().await.text(), "so that is it");
+    room.bot.shutdown(crate::support::HANG).await;
+}

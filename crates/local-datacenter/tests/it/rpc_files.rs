@@ -445,7 +445,12 @@ fn input_photo(media: &enums::MessageMedia) -> (types::InputPhoto, Vec<types::Ph
     let Some(enums::Photo::Photo(photo)) = &media.photo else {
         panic!("{media:?}")
     };
-    let sizes = photo.sizes.iter().map(|size| match size {
+    let (enums::PhotoSize::PhotoStrippedSize(smallest), sizes) = photo.sizes.split_first().unwrap()
+    else {
+        panic!("the smallest preview comes first: {photo:?}")
+    };
+    assert_eq!((smallest.type_.as_str(), smallest.bytes[0]), ("i", 1));
+    let sizes = sizes.iter().map(|size| match size {
         enums::PhotoSize::PhotoSize(size) => (**size).clone(),
         other => panic!("{other:?}"),
     });

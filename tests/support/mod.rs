@@ -27,8 +27,9 @@ use actogram_crypto::{random::OsRandom, rsa::PrivateKey};
 use actogram_local_datacenter::{LocalDatacenter, operator::LoginCodes};
 use tokio::sync::{broadcast, mpsc};
 
-/// No step of a test may take longer: a hang is a failure. Nothing is measured by it.
-pub const HANG: Duration = Duration::from_secs(60);
+/// No step of a test may take longer: a hang is a failure. Nothing is measured by it. A length that was damaged on its way may
+/// be waited for 135 s, as long as bytes come.
+pub const HANG: Duration = Duration::from_secs(240);
 
 /// One key for all datacenters of a test program: making one takes longer than everything else about them.
 pub fn rsa_key() -> Arc<PrivateKey> {

@@ -2,8 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "a program says what it does")]
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
+use actix::{Handler, Message};
 use actogram::prelude::*;
 
 #[derive(Default)]
@@ -48,9 +49,29 @@ impl EventHandler for Bot {
     }
 }
 
+/// Asks the bot how many messages it has handled. It is an actor, so anybody who has its address may.
+#[derive(Message)]
+#[rtype(result = "u32")]
+struct Handled;
+
+impl Handler<Handled> for EventActor<Bot> {
+    type Result = u32;
+
+    fn handle(&mut self, Handled: Handled, _: &mut Self::Context) -> u32 {
+        self.handler().handled.get()
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let client = Client::from_env()?.connect().await?;
-    client.event_handler(Bot::default());
+    let bot = client.event_handler(Bot::default());
+    let addr = bot.addr().clone();
+    tokio::spawn(async move {
+        while let Ok(handled) = addr.send(Handled).await {
+            println!("{handled} handled so far");
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+    });
     client.run().await
 }

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use crate::{
     Api, Client, Error, Order, Result, Secret, Settings,
     api::Credentials,
-    dispatcher::{DispatcherActor, Handlers, Queues},
+    dispatcher::{DispatcherActor, EventActors, Handlers, Queues},
 };
 
 /// Datacenters of this process are looked for up to this number.
@@ -252,6 +252,7 @@ impl ClientBuilder {
             api,
             engine,
             dispatcher,
+            event_actors: EventActors::default(),
             failures,
             loops: LoopRegistry::default(),
             inspector: None,

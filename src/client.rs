@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     Api, ClientBuilder, Error, Result, Secret, Settings,
-    dispatcher::{Close, DispatcherActor, DispatcherSink},
+    dispatcher::{Close, DispatcherActor, DispatcherSink, EventActors},
     inspect::Inspector,
     login::{LoginError, LoginPrompts},
 };
@@ -36,6 +36,7 @@ pub struct Client {
     pub(crate) api: Api,
     pub(crate) engine: Engine,
     pub(crate) dispatcher: Child<DispatcherActor>,
+    pub(crate) event_actors: EventActors,
     /// Errors of loops and forks that nobody awaits; one that must not be overlooked ends [`Client::run`].
     pub(crate) failures: Failures,
     pub(crate) loops: LoopRegistry,
@@ -209,6 +210,9 @@ impl Client {
         // Some of them may have ended since, to no avail.
         report.updates_unhandled = updates_unhandled;
         self.dispatcher.stop();
+        for actor in self.event_actors.all() {
+            actor.stop();
+        }
         drop(self.inspector);
         if let Some(embedded) = self.embedded {
             embedded.shutdown().await;

@@ -54,9 +54,9 @@ pub use calls::{
 };
 pub use client::Client;
 pub use dispatcher::{
-    Ask, AskError, Cx, EventHandler, Failure, GetUpdates, HandlerHandle, HandlerInfo, HandlerKind,
-    IntoPropagation, NewUpdate, Next, Order, PollError, PolledUpdate, Poller, Propagation, Router,
-    State, StateError,
+    Ask, AskError, Cx, EventActor, EventHandler, EventHandlerHandle, Failure, GetUpdates,
+    HandlerHandle, HandlerInfo, HandlerKind, IntoPropagation, NewUpdate, Next, Order, PollError,
+    PolledUpdate, Poller, Propagation, Router, State, StateError,
 };
 #[cfg(feature = "http")]
 pub use dispatcher::{Webhook, WebhookError};
@@ -89,9 +89,9 @@ pub use text::{Text, escape_html, escape_markdown_v2, html, markdown};
 /// It shares no name with `actix::prelude`.
 pub mod prelude {
     pub use crate::{
-        Api, CallbackQuery, Client, ClientBuilder, Cx, Deleted, Error, EventHandler, InlineQuery,
-        LoopApi, LoopCx, Msg, NewUpdate, Next, Order, Propagation, Result, Router, ServiceMsg,
-        SignalLoop, Text, Update,
+        Api, CallbackQuery, Client, ClientBuilder, Cx, Deleted, Error, EventActor, EventHandler,
+        InlineQuery, LoopApi, LoopCx, Msg, NewUpdate, Next, Order, Propagation, Result, Router,
+        ServiceMsg, SignalLoop, Text, Update,
         commands::{Commands, Given},
         escape_html, escape_markdown_v2,
         filters::{Captures, Command},

@@ -23,7 +23,7 @@ pub struct ClientSnapshot {
     pub calls_in_flight: usize,
     /// Errors that nobody awaited: of detached calls, strands and loops.
     pub unawaited_errors: u64,
-    /// The actors: those of the account, the dispatcher that runs handlers, and the loops.
+    /// The actors: those of the account, the dispatcher that gives updates to handlers, those of event handlers, and the loops.
     ///
     /// Each says in `details` what its own figures are: the connection which datacenter it is connected to, the actor of
     /// calls how many sleep and in which flood waits, that of updates where it stands and how many are with handlers.
@@ -49,6 +49,7 @@ impl Client {
         Viewer {
             api: self.api.clone(),
             dispatcher: self.dispatcher.handle(),
+            event_actors: self.event_actors.clone(),
             loops: self.loops.clone(),
         }
     }
@@ -59,6 +60,7 @@ impl Client {
 pub(crate) struct Viewer {
     api: crate::Api,
     dispatcher: actogram_runtime::ChildHandle,
+    event_actors: crate::dispatcher::EventActors,
     loops: actogram_runtime::LoopRegistry,
 }
 
@@ -66,6 +68,7 @@ impl Viewer {
     pub(crate) fn snapshot(&self) -> ClientSnapshot {
         let account = self.api.account();
         let mut parts = vec![account.snapshot(), self.dispatcher.snapshot()];
+        parts.extend(self.event_actors.all().iter().map(|one| one.snapshot()));
         parts.extend(self.loops.all().iter().map(|one| one.actor().snapshot()));
         ClientSnapshot {
             account: account.name().to_owned(),

@@ -10,6 +10,8 @@ use crate::{
 /// thread, interleaved where they await: state goes into `Cell` and `RefCell`. Updates of one chat come one after
 /// another, those of different chats side by side.
 ///
+/// It lives in an actor of its own: [`EventActor`](crate::EventActor).
+///
 /// An error or a panic costs the update it happened in and goes to [`on_error`](Self::on_error).
 ///
 /// ```
@@ -70,7 +72,7 @@ pub trait EventHandler: 'static {
     }
 
     /// Whether messages of albums of somebody else come together, to [`on_album`](Self::on_album). They wait for each other
-    /// then: 0.7 s after the last one the album is taken for whole.
+    /// then: 0.7 s after the last one the album is taken for whole. Asked once, before [`on_start`](Self::on_start).
     fn takes_albums(&self) -> bool {
         false
     }

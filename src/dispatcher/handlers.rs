@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 
 use super::{
     Cx, EventHandler, IntoPropagation, LocalFuture, NewUpdate, Next, Propagation,
+    event_actor::Events,
     failure::{Failure, OnError},
     middleware::{Middleware, run_inside},
     reports::Reports,
@@ -97,6 +98,9 @@ pub(super) trait Handle {
     fn failed<'a>(&'a self, _cx: Cx, _failure: &'a Failure) -> Option<LocalFuture<'a, ()>> {
         None
     }
+
+    /// It was taken away, though what it is at goes on.
+    fn removed(&self) {}
 }
 
 pub(super) struct OnUpdate<F>(pub(super) F);
@@ -157,52 +161,6 @@ impl<F: AsyncFn(Cx, Album) -> Result<()>> Handle for OnAlbum<F> {
     }
 }
 
-pub(super) struct Events<H>(pub(super) H);
-
-impl<H: EventHandler> Handle for Events<H> {
-    fn kind(&self) -> HandlerKind {
-        HandlerKind::Events
-    }
-
-    fn start<'a>(&'a self, cx: Cx) -> LocalFuture<'a, Result<()>> {
-        Box::pin(self.0.on_start(cx))
-    }
-
-    fn handle<'a>(
-        &'a self,
-        cx: Cx,
-        update: &Update,
-    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
-        let in_album = || {
-            let message = update.message();
-            message
-                .is_some_and(|it| !it.outgoing() && !it.is_edit() && it.raw().grouped_id.is_some())
-        };
-        if self.0.takes_albums() && in_album() {
-            return None;
-        }
-        Some(handled(self.0.on_any(cx, update.clone())))
-    }
-
-    fn handle_album<'a>(
-        &'a self,
-        cx: Cx,
-        album: &Album,
-    ) -> Option<LocalFuture<'a, Result<Propagation>>> {
-        let takes = self.0.takes_albums();
-        takes.then(|| handled(self.0.on_album(cx, album.clone())))
-    }
-
-    fn wants_albums(&self) -> bool {
-        self.0.takes_albums()
-    }
-
-    fn failed<'a>(&'a self, cx: Cx, failure: &'a Failure) -> Option<LocalFuture<'a, ()>> {
-        let reporting = self.0.on_error(cx, failure.update(), failure.error());
-        Some(Box::pin(reporting))
-    }
-}
-
 /// A handler of a router.
 pub(super) struct OnFilter<M, F, R> {
     filter: M,
@@ -248,7 +206,7 @@ where
     }
 }
 
-fn handled<'a>(
+pub(super) fn handled<'a>(
     handling: impl Future<Output = Result<impl IntoPropagation>> + 'a,
 ) -> LocalFuture<'a, Result<Propagation>> {
     Box::pin(async move { handling.await.map(IntoPropagation::into_propagation) })
@@ -363,8 +321,11 @@ impl Registration {
         Self::of(move || OnAlbum(handler), false)
     }
 
-    pub(super) fn events(handler: impl EventHandler + Send) -> Self {
-        Self::of(move || Events(handler), true)
+    pub(super) fn events<H: EventHandler>(id: HandlerId, events: Events<H>) -> Self {
+        Self {
+            id,
+            ..Self::of(move || events, true)
+        }
     }
 
     #[cfg(feature = "http")]
@@ -415,6 +376,13 @@ impl Handlers {
         self.starting.borrow_mut().extend_from_slice(new);
     }
 
+    /// One of those there are, started or not.
+    pub(super) fn find(&self, id: HandlerId) -> Option<Rc<Entry>> {
+        let (entries, starting) = (self.entries.borrow(), self.starting.borrow());
+        let found = entries.iter().chain(starting.iter()).find(|it| it.id == id);
+        found.cloned()
+    }
+
     /// Runs what is to come before the first update, and adds them.
     pub(super) async fn start_and_add(&self, new: Vec<Rc<Entry>>, cx: Cx) {
         for entry in &new {
@@ -440,6 +408,7 @@ impl Handlers {
             .chain(starting.iter().filter(|entry| entry.id == id))
         {
             entry.removed.set(true);
+            entry.handler.removed();
         }
         *self.entries.borrow_mut() = Rc::new(stay);
     }
@@ -614,7 +583,7 @@ impl Handlers {
     }
 }
 
-async fn guarded<T>(handling: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn guarded<T>(handling: impl Future<Output = Result<T>>) -> Result<T> {
     AssertUnwindSafe(handling)
         .catch_unwind()
         .await

@@ -4,9 +4,13 @@ use std::{fmt, rc::Rc};
 
 use actix::{Addr, AsyncContext as _, Handler, Message, Recipient};
 
+use tokio::task::spawn_local;
+
 use super::{
     Cx, DispatcherActor, EventHandler, Failure, Handlers, IntoPropagation, NewUpdate, Next, Poller,
-    Router, failure,
+    Router,
+    event_actor::Events,
+    failure,
     handlers::{HandlerId, HandlerKind, Listed, Registration},
     middleware,
 };
@@ -80,11 +84,6 @@ impl Client {
         self.register(Registration::router(router))
     }
 
-    /// Handles updates with a value that has a method for each kind, whoever else handles them.
-    pub fn event_handler(&self, handler: impl EventHandler + Send) -> HandlerHandle {
-        self.register(Registration::events(handler))
-    }
-
     /// The handlers there are: in the order in which an update is offered to them, then those whose `on_start` is not through.
     ///
     /// # Errors
@@ -140,6 +139,14 @@ impl Client {
     /// Tells an actor of every update.
     pub fn subscribe(&self, recipient: Recipient<NewUpdate>) {
         self.change(move |handlers| handlers.subscribe(recipient));
+    }
+
+    pub(super) fn register_events<H: EventHandler>(
+        &self,
+        id: HandlerId,
+        events: Events<H>,
+    ) -> HandlerHandle {
+        self.register(Registration::events(id, events))
     }
 
     pub(super) fn register(&self, registration: Registration) -> HandlerHandle {
@@ -244,6 +251,24 @@ impl Handler<Unregister> for DispatcherActor {
 
     fn handle(&mut self, Unregister(id): Unregister, _: &mut Self::Context) {
         self.handlers.remove(id);
+    }
+}
+
+/// The `on_start` of a handler that was made anew failed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct StartFailed {
+    pub(super) id: HandlerId,
+    pub(super) error: Error,
+}
+
+impl Handler<StartFailed> for DispatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, StartFailed { id, error }: StartFailed, ctx: &mut Self::Context) {
+        let (handlers, cx) = (self.handlers.clone(), self.cx(ctx));
+        let entry = handlers.find(id);
+        spawn_local(async move { handlers.failed(entry.as_deref(), &cx, None, error).await });
     }
 }
 

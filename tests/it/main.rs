@@ -11,6 +11,7 @@ mod datacenters;
 mod dialogue_state;
 mod drain;
 mod echo;
+mod event_actors;
 mod faults_calls;
 mod faults_handshake;
 mod faults_state;

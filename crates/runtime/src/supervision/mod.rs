@@ -43,4 +43,4 @@ pub use policy::{
     SupervisionStrategy, supervision_is_effective,
 };
 pub use snapshot::{MessageStats, Snapshot, SnapshotNode, time_one_message_in};
-pub use supervise::{Child, Supervise, supervise, try_supervise};
+pub use supervise::{Child, MakeFactory, Supervise, supervise, supervise_made, try_supervise};

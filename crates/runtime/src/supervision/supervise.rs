@@ -148,43 +148,109 @@ pub(super) use options;
 /// assert_eq!(counter.send(Add(3)).await, Ok(3));             // same address, fresh value
 /// # });
 /// ```
-pub fn supervise<A, F>(
-    mut factory: F,
-) -> Supervise<A, impl FnMut(&mut SupervisedContext<A>) -> Result<A, MakeError> + use<A, F>>
+pub fn supervise<A, F>(mut factory: F) -> Supervise<A, impl MakeFactory<A> + use<A, F>>
 where
     A: Actor<Context = SupervisedContext<A>>,
     F: FnMut(&mut SupervisedContext<A>) -> A + 'static,
 {
-    Supervise::new(move |ctx: &mut SupervisedContext<A>| Ok(factory(ctx)))
+    Supervise::new(move || move |ctx: &mut SupervisedContext<A>| Ok(factory(ctx)))
+}
+
+/// As [`supervise`], with a factory that is made on the actor's thread. So it may keep what must not leave that thread, such as
+/// an `Rc` that all lives share.
+///
+/// ```
+/// # use std::{cell::Cell, rc::Rc}; use actix::prelude::*; use actogram_runtime::{SupervisedContext, supervise_made};
+/// /// Counts what it was told in all its lives.
+/// struct Told(Rc<Cell<u32>>);
+/// impl Actor for Told { type Context = SupervisedContext<Self>; }
+///
+/// #[derive(Message)] #[rtype(result = "u32")] struct Tell { fail: bool }
+/// impl Handler<Tell> for Told {
+///     type Result = u32;
+///     fn handle(&mut self, Tell { fail }: Tell, _: &mut Self::Context) -> u32 {
+///         self.0.set(self.0.get() + 1);
+///         assert!(!fail);
+///         self.0.get()
+///     }
+/// }
+/// # actix_rt::System::new().block_on(async {
+/// # std::panic::set_hook(Box::new(|_| {}));
+/// let arbiter = actix_rt::Arbiter::new();
+/// let told = supervise_made(|| {
+///     let count = Rc::default();
+///     move |_: &mut SupervisedContext<Told>| Told(Rc::clone(&count))
+/// })
+/// .spawn_in(&arbiter.handle());
+/// assert!(told.send(Tell { fail: true }).await.is_err());
+/// assert_eq!(told.send(Tell { fail: false }).await, Ok(2));
+/// # });
+/// ```
+pub fn supervise_made<A, M, F>(make: M) -> Supervise<A, impl MakeFactory<A> + use<A, M, F>>
+where
+    A: Actor<Context = SupervisedContext<A>>,
+    M: FnOnce() -> F + 'static,
+    F: FnMut(&mut SupervisedContext<A>) -> A + 'static,
+{
+    Supervise::new(move || {
+        let mut factory = make();
+        move |ctx: &mut SupervisedContext<A>| Ok(factory(ctx))
+    })
 }
 
 /// As [`supervise`], with a factory that may fail; its error counts as a failed life.
-pub fn try_supervise<A, E, F>(
-    mut factory: F,
-) -> Supervise<A, impl FnMut(&mut SupervisedContext<A>) -> Result<A, MakeError> + use<A, E, F>>
+pub fn try_supervise<A, E, F>(mut factory: F) -> Supervise<A, impl MakeFactory<A> + use<A, E, F>>
 where
     A: Actor<Context = SupervisedContext<A>>,
     E: Into<Box<dyn Error + Send + Sync>>,
     F: FnMut(&mut SupervisedContext<A>) -> Result<A, E> + 'static,
 {
-    Supervise::new(move |ctx: &mut SupervisedContext<A>| factory(ctx).map_err(Into::into))
+    Supervise::new(move || move |ctx: &mut SupervisedContext<A>| factory(ctx).map_err(Into::into))
+}
+
+/// Makes the factory of an actor, on the thread where the actor is to live. It is sealed: closures that give a factory are it.
+pub trait MakeFactory<A: Actor<Context = SupervisedContext<A>>>: sealed::Make<A> {}
+
+impl<A: Actor<Context = SupervisedContext<A>>, M: sealed::Make<A>> MakeFactory<A> for M {}
+
+mod sealed {
+    use super::{Actor, MakeError, SupervisedContext};
+
+    pub trait Make<A: Actor<Context = SupervisedContext<A>>>: 'static {
+        type Factory: FnMut(&mut SupervisedContext<A>) -> Result<A, MakeError> + 'static;
+
+        fn make(self) -> Self::Factory;
+    }
+
+    impl<A, M, F> Make<A> for M
+    where
+        A: Actor<Context = SupervisedContext<A>>,
+        M: FnOnce() -> F + 'static,
+        F: FnMut(&mut SupervisedContext<A>) -> Result<A, MakeError> + 'static,
+    {
+        type Factory = F;
+
+        fn make(self) -> F {
+            self()
+        }
+    }
 }
 
 /// A supervised actor about to be started, see [`supervise`].
 #[must_use = "nothing runs before `start`"]
-pub struct Supervise<A, F> {
-    make: F,
+pub struct Supervise<A, M> {
+    make: M,
     options: Options,
     controls: Vec<Registered>,
     actor: std::marker::PhantomData<fn() -> A>,
 }
 
-impl<A, F> Supervise<A, F>
+impl<A, M> Supervise<A, M>
 where
     A: Actor<Context = SupervisedContext<A>>,
-    F: FnMut(&mut SupervisedContext<A>) -> Result<A, MakeError> + 'static,
+    M: MakeFactory<A>,
 {
-    fn new(make: F) -> Self {
+    fn new(make: M) -> Self {
         Self {
             make,
             options: Options::default(),
@@ -200,16 +266,16 @@ where
         self
     }
 
-    /// Has messages of type `M` handled before data.
-    pub fn control<M>(mut self) -> Self
+    /// Has messages of type `C` handled before data.
+    pub fn control<C>(mut self) -> Self
     where
-        M: ControlMessage + Send,
-        M::Result: Send,
-        A: Handler<M>,
-        A::Context: ToEnvelope<A, M>,
+        C: ControlMessage + Send,
+        C::Result: Send,
+        A: Handler<C>,
+        A::Context: ToEnvelope<A, C>,
     {
         self.controls
-            .push((TypeId::of::<M>(), M::CLASS, M::STOPS_WHILE_DOWN));
+            .push((TypeId::of::<C>(), C::CLASS, C::STOPS_WHILE_DOWN));
         self
     }
 
@@ -233,7 +299,7 @@ where
     /// Starts it on another arbiter. If that arbiter has ended, the child is [`Finished`](super::ChildState::Finished) at once.
     pub fn spawn_in(self, arbiter: &ArbiterHandle) -> Child<A>
     where
-        F: Send,
+        M: Send,
     {
         let (child, driver) = self.build();
         let link = Arc::clone(&child.handle.link);
@@ -246,7 +312,7 @@ where
     }
 
     /// The child and what makes its driver on the thread it will live on.
-    fn build(self) -> (Child<A>, impl FnOnce() -> Driver<A, F>) {
+    fn build(self) -> (Child<A>, impl FnOnce() -> Driver<A, M::Factory>) {
         let Self {
             make,
             options,
@@ -266,7 +332,7 @@ where
         let driver = move || {
             Driver::new(
                 SupervisedContext::new(receiver, link),
-                make,
+                make.make(),
                 keeper,
                 Controls::shared::<A>(controls),
                 keep,

@@ -11,7 +11,7 @@ use actogram_tl::{DecodeError, Reader, Writer, enums, types};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 
-use crate::PeerId;
+use crate::{PeerId, peers::input_peer};
 
 /// Flags beside the kind.
 const WEB_LOCATION: i32 = 1 << 24;
@@ -414,7 +414,7 @@ impl FileId {
                 let peer = PeerId::from_bot_api(*dialog).map_err(|_| {
                     FileIdError::NotServed("the file id names a chat that cannot be")
                 })?;
-                let peer = peer_with(peer, *access_hash);
+                let peer = input_peer(peer, *access_hash);
                 let mut location = types::InputPeerPhotoFileLocation::new(peer, id);
                 location.big = *big;
                 location.into()
@@ -691,22 +691,6 @@ impl Picture {
             Self::Legacy { .. } | Self::StickerSet { .. } => return None,
         }
         Some(())
-    }
-}
-
-fn peer_with(peer: PeerId, access_hash: i64) -> enums::InputPeer {
-    match peer {
-        PeerId::User(user_id) => types::InputPeerUser {
-            user_id,
-            access_hash,
-        }
-        .into(),
-        PeerId::Chat(chat_id) => types::InputPeerChat { chat_id }.into(),
-        PeerId::Channel(channel_id) => types::InputPeerChannel {
-            channel_id,
-            access_hash,
-        }
-        .into(),
     }
 }
 

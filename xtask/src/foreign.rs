@@ -91,7 +91,7 @@ fn run_python(root: &Path) -> Result<(), String> {
         .join("bin/python")
         .display()
         .to_string();
-    let binary = root.join("target/debug/actogram").display().to_string();
+    let binary = built(root, "actogram");
     let build = [
         "build",
         "--quiet",
@@ -101,8 +101,7 @@ fn run_python(root: &Path) -> Result<(), String> {
         "entities",
     ];
     command::run_within(LIMIT, root, "cargo", &build, &[])?;
-    let entities = root.join("target/debug/examples/entities");
-    let entities = entities.display().to_string();
+    let entities = built(root, "examples/entities");
     let mirror_bot = build_mirror_bot(root)?;
     let file_id = build_example(root, "file_id")?;
     let arguments = [
@@ -136,8 +135,14 @@ fn build_mirror_bot(root: &Path) -> Result<String, String> {
 fn build_example(root: &Path, name: &str) -> Result<String, String> {
     let build = ["build", "--quiet", "--example", name];
     command::run_within(LIMIT, root, "cargo", &build, &[])?;
-    let built = root.join("target/debug/examples").join(name);
-    Ok(built.display().to_string())
+    Ok(built(root, &format!("examples/{name}")))
+}
+
+/// Where cargo puts a program that it builds for development.
+fn built(root: &Path, program: &str) -> String {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let program = root.join(target).join("debug").join(program);
+    program.display().to_string()
 }
 
 fn prepare_node(root: &Path) -> Result<(), String> {
@@ -160,7 +165,7 @@ pub(crate) fn install_node(package: &Path) -> Result<(), String> {
 
 fn run_node(root: &Path) -> Result<(), String> {
     let mirror_bot = build_mirror_bot(root)?;
-    let binary = root.join("target/debug/actogram").display().to_string();
+    let binary = built(root, "actogram");
     command::run_within(
         LIMIT,
         &root.join("tests/foreign/node"),
@@ -191,7 +196,7 @@ pub(crate) fn ensure_go() -> Result<(), String> {
 
 fn run_go(root: &Path) -> Result<(), String> {
     let mirror_bot = build_mirror_bot(root)?;
-    let binary = root.join("target/debug/actogram").display().to_string();
+    let binary = built(root, "actogram");
     let module = root.join(GO_MODULE);
     let environment = [
         ("ACTOGRAM", binary.as_str()),

@@ -1,10 +1,15 @@
 //! Calls in another's name: a takeout of an account's data, a bot that answers for whoever has connected it.
 #![allow(clippy::unwrap_used)]
 
+use std::process::Command;
+
 use actogram::{Api, Error, PeerId, tl::functions};
 use futures_util::TryStreamExt as _;
 
-use crate::support::files::Place;
+use crate::support::{
+    files::Place,
+    processes::{Running, path_of_example},
+};
 
 fn name_of(error: &Error) -> &str {
     error
@@ -107,4 +112,23 @@ async fn calls_over_a_connection_that_nobody_made_are_refused() {
     let texts: Vec<_> = texts.iter().map(|it: &actogram::Msg| it.text()).collect();
     assert_eq!(texts, ["as itself", "hello"]);
     place.end().await;
+}
+
+#[test]
+fn the_example_exports_messages_and_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut example = Command::new(path_of_example("takeout_export"));
+    let (lines, status, errors) = Running::start(example.arg(folder.path())).end();
+    assert!(status.success(), "{status}: {errors}");
+    assert_eq!(lines.last().unwrap(), "4 messages", "{lines:?}");
+    let messages = lines.iter().take(4).map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(message["chat"], "Bob");
+        let texts = ["text", "file"].map(|name| message[name].as_str().unwrap_or("").to_owned());
+        texts.concat()
+    });
+    let messages: Vec<_> = messages.collect();
+    assert_eq!(messages, ["page 1", "page 2", "page 3", "book.txt"]);
+    let saved = std::fs::metadata(folder.path().join("book.txt")).unwrap();
+    assert_eq!(saved.len(), 1000);
 }
